@@ -124,7 +124,9 @@ pub enum DescriptorError {
     UnknownTermination(u8),
     #[error("termination {0} has more than {MAX_PAYLOADS} payload types")]
     TooManyPayloads(u8),
-    #[error("termination {0} has a payload type above 127, a name that is empty or too long, or no clock rate")]
+    #[error(
+        "termination {0} has a payload type above 127, a name that is empty or too long, or no clock rate"
+    )]
     BadPayload(u8),
     #[error("termination {0} has a remote address of the other family, or port 0")]
     BadRemote(u8),
@@ -134,13 +136,18 @@ impl SessionDescriptor {
     /// Whether a media server could follow this descriptor.
     pub fn validate(&self) -> Result<(), DescriptorError> {
         if self.terminations.len() > MAX_TERMINATIONS {
-            return Err(DescriptorError::TooManyTerminations(self.terminations.len()));
+            return Err(DescriptorError::TooManyTerminations(
+                self.terminations.len(),
+            ));
         }
         if self.links.len() > MAX_LINKS {
             return Err(DescriptorError::TooManyLinks(self.links.len()));
         }
         for (index, termination) in self.terminations.iter().enumerate() {
-            if self.terminations[..index].iter().any(|earlier| earlier.id == termination.id) {
+            if self.terminations[..index]
+                .iter()
+                .any(|earlier| earlier.id == termination.id)
+            {
                 return Err(DescriptorError::DuplicateTermination(termination.id));
             }
             termination.validate()?;
@@ -156,7 +163,9 @@ impl SessionDescriptor {
     /// The termination with this id.
     #[must_use]
     pub fn termination(&self, id: u8) -> Option<&Termination> {
-        self.terminations.iter().find(|termination| termination.id == id)
+        self.terminations
+            .iter()
+            .find(|termination| termination.id == id)
     }
 }
 

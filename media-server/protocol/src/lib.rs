@@ -17,9 +17,12 @@ mod quality;
 mod session_id;
 
 pub use codec::{Decode, DecodeError, EncodeError, decode, encode};
-pub use descriptor::{DescriptorError, Direction, Family, Link, Payload, SessionDescriptor, Termination};
+pub use descriptor::{
+    DescriptorError, Direction, Family, Link, Payload, SessionDescriptor, Termination,
+};
 pub use message::{
-    ClientHello, Event, Held, Load, Local, NodeName, Reason, Reply, Request, ServerHello, ToClient, ToServer, agree,
+    ClientHello, Event, Held, Load, Local, NodeName, Reason, Reply, Request, ServerHello, ToClient,
+    ToServer, agree,
 };
 pub use quality::DirectionQuality;
 pub use session_id::SessionId;

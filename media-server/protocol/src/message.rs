@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DescriptorError, DirectionQuality, OLDEST_VERSION, SessionDescriptor, SessionId, VERSION};
+use crate::{
+    DescriptorError, DirectionQuality, OLDEST_VERSION, SessionDescriptor, SessionId, VERSION,
+};
 
 /// What a control node sends; the first message on a connection is `Hello`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +66,26 @@ pub enum Request {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    Established { session: SessionId, revision: u64, terminations: Vec<Local> },
+    Established {
+        session: SessionId,
+        revision: u64,
+        terminations: Vec<Local>,
+    },
     /// `revision` is that of the refused `Put`; `None` when a `Release` was refused.
-    Refused { session: SessionId, revision: Option<u64>, reason: Reason },
+    Refused {
+        session: SessionId,
+        revision: Option<u64>,
+        reason: Reason,
+    },
     /// One entry a termination that ever was; empty when the session was not there.
-    Released { session: SessionId, quality: Vec<DirectionQuality> },
-    Inventory { sessions: Vec<Held>, more: bool },
+    Released {
+        session: SessionId,
+        quality: Vec<DirectionQuality>,
+    },
+    Inventory {
+        sessions: Vec<Held>,
+        more: bool,
+    },
     Pong(Load),
     /// Not an answer: something happened.
     Event(Event),
@@ -80,9 +96,9 @@ impl Reply {
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::Established { session, .. } | Self::Refused { session, .. } | Self::Released { session, .. } => {
-                Some(*session)
-            }
+            Self::Established { session, .. }
+            | Self::Refused { session, .. }
+            | Self::Released { session, .. } => Some(*session),
             Self::Event(event) => event.session(),
             Self::Inventory { .. } | Self::Pong(_) => None,
         }
@@ -121,11 +137,18 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A party that was expected to send has been silent for this long; said once until it sends again.
-    RtpTimeout { session: SessionId, termination: u8, silent_ms: u64 },
+    RtpTimeout {
+        session: SessionId,
+        termination: u8,
+        silent_ms: u64,
+    },
     /// The party is heard again after a time-out.
     RtpResumed { session: SessionId, termination: u8 },
     /// No control node wanted the session and no media came: it was removed.
-    Reaped { session: SessionId, quality: Vec<DirectionQuality> },
+    Reaped {
+        session: SessionId,
+        quality: Vec<DirectionQuality>,
+    },
     /// The server was told to drain, here or elsewhere.
     Draining { sessions: u32 },
     /// The last session of a draining server is gone.
@@ -137,9 +160,9 @@ impl Event {
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         match self {
-            Self::RtpTimeout { session, .. } | Self::RtpResumed { session, .. } | Self::Reaped { session, .. } => {
-                Some(*session)
-            }
+            Self::RtpTimeout { session, .. }
+            | Self::RtpResumed { session, .. }
+            | Self::Reaped { session, .. } => Some(*session),
             Self::Draining { .. } | Self::Drained => None,
         }
     }
@@ -169,5 +192,9 @@ pub const fn agree(hello: &ClientHello) -> Option<u16> {
     if hello.version < OLDEST_VERSION || hello.oldest_version > VERSION {
         return None;
     }
-    Some(if hello.version < VERSION { hello.version } else { VERSION })
+    Some(if hello.version < VERSION {
+        hello.version
+    } else {
+        VERSION
+    })
 }

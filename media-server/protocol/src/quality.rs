@@ -51,12 +51,17 @@ impl DirectionQuality {
     /// MOS between 1 and 4.5.
     #[must_use]
     pub fn mos(&self) -> Option<f64> {
-        self.mos_hundredths.map(|hundredths| f64::from(hundredths) / 100.0)
+        self.mos_hundredths
+            .map(|hundredths| f64::from(hundredths) / 100.0)
     }
 
     /// Lost packets, of a thousand expected.
     #[must_use]
     pub const fn loss_permille(&self) -> u64 {
-        if self.expected == 0 { 0 } else { self.lost.saturating_mul(1000) / self.expected }
+        if self.expected == 0 {
+            0
+        } else {
+            self.lost.saturating_mul(1000) / self.expected
+        }
     }
 }
