@@ -1,0 +1,73 @@
+//! Calls of cargo, all with one environment, so that nothing is compiled twice for a difference in it.
+
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::rocksdb::Archive;
+use crate::workspace::Workspace;
+
+pub(crate) struct Cargo<'a> {
+    workspace: &'a Workspace,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl<'a> Cargo<'a> {
+    /// For tasks that compile the daemon: makes the RocksDB archive first where it is missing.
+    pub(crate) fn with_rocksdb(workspace: &'a Workspace) -> Result<Self> {
+        let archive = Archive::make(workspace)?;
+        Ok(Self {
+            workspace,
+            environment: archive.environment(),
+        })
+    }
+
+    /// For tasks that compile pure crates only.
+    pub(crate) fn plain(workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            environment: Vec::new(),
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.workspace.root())
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs cargo with its output on ours; an error when it fails.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<()> {
+        succeed(&mut self.command(arguments))
+    }
+}
+
+/// Runs a command with its output on ours; an error when it fails.
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
+    let shown = shown(command);
+    eprintln!("\n$ {shown}");
+    let status = command.status().with_context(|| format!("start {shown}"))?;
+    if !status.success() {
+        bail!("{shown}: {status}");
+    }
+    Ok(())
+}
+
+fn shown(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program())
+        .file_name()
+        .unwrap_or(command.get_program())
+        .to_string_lossy();
+    let arguments = command
+        .get_args()
+        .map(|argument| argument.to_string_lossy());
+    std::iter::once(program)
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
