@@ -1,1 +1,69 @@
-//! To be written.
+//! The replicated state of a cluster: who may register, who is registered, which calls are up, who owns what.
+//!
+//! Everything here is a value. [`State::apply`] takes a [`Command`] and a [`Stamp`] and always succeeds:
+//! what may not be done is an [`Outcome`] that says why. It reads no clock, draws no randomness and
+//! iterates nothing whose order can differ, so equal commands give equal states on every node.
+//!
+//! It does not know consensus, disks, sockets, SIP syntax (a contact or a call body is text or octets here)
+//! or HTTP.
+
+#![forbid(unsafe_code)]
+
+mod account;
+mod apply;
+mod binding;
+mod call;
+mod command;
+mod context;
+mod endpoint;
+mod event;
+mod extension;
+mod flow;
+mod hash;
+mod id;
+mod import;
+mod lease;
+mod line;
+mod media;
+mod node;
+mod outcome;
+mod random;
+mod record;
+mod secret;
+mod state;
+mod table;
+mod user;
+
+pub use account::{Account, Administrator, ApiToken, TokenHash};
+pub use binding::{Binding, BindingChange, BindingOutcome, MAX_BINDINGS};
+pub use call::{
+    CallCommand, CallEntry, CallOutcome, CallState, CallSummary, DialogKey, MAX_CALL_BODY, MAX_CALL_DIALOGS, MAX_CALLS,
+    Party,
+};
+pub use command::{
+    AccountCommand, Command, ConfigCommand, Initialise, Link, MediaCommand, NodeCommand, Resource, ResourceKey,
+    SecretCommand, Stamp,
+};
+pub use context::{Context, ContextKind, NumberRange};
+pub use endpoint::{DEFAULT_REALM, Ha1, SipEndpoint};
+pub use event::{ConfigKind, Event};
+pub use extension::Extension;
+pub use flow::{Flow, Transport};
+pub use id::{
+    AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, LineId, MediaServerId, NodeId, ParseIdError,
+    SiteId, UserId,
+};
+pub use import::{ImportMode, ImportRow, Imported, MAX_IMPORT_ROWS, RowError};
+pub use lease::{Lease, LeaseCommand, LeaseOutcome};
+pub use line::Line;
+pub use media::{MediaServer, MediaState, Site, Subnet};
+pub use node::{ControlNode, NodeState, SipListener};
+pub use outcome::{Applied, Outcome, Rejection, RejectionKind};
+pub use random::{Random, Seeded};
+pub use record::{
+    CallCause, CallDirection, CallRecord, CallStatus, DirectionQuality, HistoryRow, HistoryTable, RECORDS_IN_MEMORY,
+};
+pub use secret::Secret;
+pub use state::State;
+pub use table::Table;
+pub use user::User;

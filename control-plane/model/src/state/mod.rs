@@ -1,0 +1,281 @@
+//! The state itself, and what can be asked of it.
+
+mod image;
+mod indices;
+mod store;
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use imbl::OrdMap;
+
+pub(crate) use self::image::Counters;
+use self::{image::Image, indices::Indices};
+use crate::{
+    Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context, ContextId, ControlNode,
+    DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Lease, Line, LineId, MediaServer, MediaServerId,
+    NodeId, Site, SiteId, SipEndpoint, Table, TokenHash, User, UserId, hash::hash_of,
+};
+
+/// Name of the secret that signs SIP nonces.
+pub(crate) const NONCE_KEY: &str = "nonce";
+
+/// Everything that every control node knows. A clone is a snapshot and costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(from = "Image", into = "Image")]
+pub struct State {
+    pub(crate) applied: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) counters: Counters,
+    pub(crate) realm: String,
+    pub(crate) secrets: OrdMap<String, Bytes>,
+    pub(crate) users: Table<UserId, User>,
+    pub(crate) lines: Table<LineId, Line>,
+    pub(crate) endpoints: Table<EndpointId, SipEndpoint>,
+    pub(crate) extensions: Table<ExtensionId, Extension>,
+    pub(crate) contexts: Table<ContextId, Context>,
+    pub(crate) sites: Table<SiteId, Site>,
+    pub(crate) media_servers: Table<MediaServerId, MediaServer>,
+    pub(crate) nodes: Table<NodeId, ControlNode>,
+    pub(crate) administrators: Table<AdministratorId, Administrator>,
+    pub(crate) tokens: Table<TokenHash, ApiToken>,
+    pub(crate) bindings: Table<EndpointId, Vec<Binding>>,
+    pub(crate) calls: Table<CallId, CallEntry>,
+    pub(crate) ended: Table<u64, CallId>,
+    pub(crate) records: Table<u64, CallRecord>,
+    pub(crate) leases: Table<String, Lease>,
+    indices: Indices,
+}
+
+impl State {
+    /// Log index of the last applied command.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The cluster's time: the latest time that any command carried.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// A hash of everything, equal on equal states. Nodes compare it at the same [`Self::applied`] and version.
+    pub fn digest(&self) -> u64 {
+        hash_of(&(
+            (self.applied, self.now_ms, &self.counters, &self.realm),
+            hash_of(&self.secrets.iter().collect::<Vec<_>>()),
+            (self.users.digest(), self.lines.digest(), self.endpoints.digest(), self.extensions.digest()),
+            (self.contexts.digest(), self.sites.digest(), self.media_servers.digest(), self.nodes.digest()),
+            (self.administrators.digest(), self.tokens.digest(), self.bindings.digest(), self.calls.digest()),
+            (self.ended.digest(), self.records.digest(), self.leases.digest()),
+        ))
+    }
+
+    /// The digest realm.
+    pub fn realm(&self) -> &str {
+        if self.realm.is_empty() { DEFAULT_REALM } else { &self.realm }
+    }
+
+    /// The key of SIP nonces, once the cluster has one.
+    pub fn nonce_key(&self) -> Option<&[u8; 32]> {
+        self.secrets.get(NONCE_KEY)?.as_ref().try_into().ok()
+    }
+
+    /// A key of the cluster by its name.
+    pub fn secret(&self, name: &str) -> Option<&Bytes> {
+        self.secrets.get(name)
+    }
+
+    /// All users.
+    pub fn users(&self) -> &Table<UserId, User> {
+        &self.users
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> &Table<LineId, Line> {
+        &self.lines
+    }
+
+    /// All SIP endpoints.
+    pub fn endpoints(&self) -> &Table<EndpointId, SipEndpoint> {
+        &self.endpoints
+    }
+
+    /// All numbers.
+    pub fn extensions(&self) -> &Table<ExtensionId, Extension> {
+        &self.extensions
+    }
+
+    /// All contexts.
+    pub fn contexts(&self) -> &Table<ContextId, Context> {
+        &self.contexts
+    }
+
+    /// All sites.
+    pub fn sites(&self) -> &Table<SiteId, Site> {
+        &self.sites
+    }
+
+    /// All media servers.
+    pub fn media_servers(&self) -> &Table<MediaServerId, MediaServer> {
+        &self.media_servers
+    }
+
+    /// All control nodes.
+    pub fn nodes(&self) -> &Table<NodeId, ControlNode> {
+        &self.nodes
+    }
+
+    /// All administrators.
+    pub fn administrators(&self) -> &Table<AdministratorId, Administrator> {
+        &self.administrators
+    }
+
+    /// All tokens of the programming interface.
+    pub fn tokens(&self) -> &Table<TokenHash, ApiToken> {
+        &self.tokens
+    }
+
+    /// Contacts of every endpoint that has some. Some may have expired: see [`Self::live_bindings`].
+    pub fn registrations(&self) -> &Table<EndpointId, Vec<Binding>> {
+        &self.bindings
+    }
+
+    /// All calls.
+    pub fn calls(&self) -> &Table<CallId, CallEntry> {
+        &self.calls
+    }
+
+    /// The newest call records, by the order in which the calls ended.
+    pub fn records(&self) -> &Table<u64, CallRecord> {
+        &self.records
+    }
+
+    /// All leases, lapsed ones too.
+    pub fn leases(&self) -> &Table<String, Lease> {
+        &self.leases
+    }
+
+    /// The user of a uuid.
+    pub fn user_by_uuid(&self, uuid: &str) -> Option<&Arc<User>> {
+        self.users.get(self.indices.users_by_uuid.get(uuid)?)
+    }
+
+    /// The user of a login.
+    pub fn user_by_username(&self, username: &str) -> Option<&Arc<User>> {
+        self.users.get(self.indices.users_by_username.get(username)?)
+    }
+
+    /// The endpoint that registers with this name.
+    pub fn endpoint_by_username(&self, username: &str) -> Option<&Arc<SipEndpoint>> {
+        self.endpoints.get(self.indices.endpoints_by_username.get(username)?)
+    }
+
+    /// The line that a provisioning code takes over.
+    pub fn line_by_provisioning_code(&self, code: &str) -> Option<&Arc<Line>> {
+        self.lines.get(self.indices.lines_by_code.get(code)?)
+    }
+
+    /// The line that has these credentials.
+    pub fn line_of_endpoint(&self, endpoint: EndpointId) -> Option<&Arc<Line>> {
+        self.lines.get(self.indices.lines_by_endpoint.get(&endpoint)?)
+    }
+
+    /// The main user of a line.
+    pub fn user_of_line(&self, line: LineId) -> Option<&Arc<User>> {
+        self.users.get(self.lines.get(&line)?.users.first()?)
+    }
+
+    /// The number by which others know a line: its caller id, else its first extension.
+    pub fn number_of_line(&self, line: LineId) -> Option<&str> {
+        let line = self.lines.get(&line)?;
+        let first = || Some(self.extensions.get(line.extensions.first()?)?.exten.as_str());
+        line.caller_id_num.as_deref().or_else(first)
+    }
+
+    /// The context of a name.
+    pub fn context_by_name(&self, name: &str) -> Option<&Arc<Context>> {
+        self.contexts.get(self.indices.contexts_by_name.get(name)?)
+    }
+
+    /// The number in exactly this context.
+    pub fn extension_in(&self, context: &str, exten: &str) -> Option<&Arc<Extension>> {
+        self.extensions.get(self.indices.extensions.get(context)?.get(exten)?)
+    }
+
+    /// The numbers of exactly this context.
+    pub fn extensions_in(&self, context: &str) -> impl Iterator<Item = &Arc<Extension>> {
+        let ids = self.indices.extensions.get(context).into_iter().flat_map(|numbers| numbers.values());
+        ids.filter_map(|id| self.extensions.get(id))
+    }
+
+    /// What a number leads to for somebody in a context: the context itself, then what it includes, in order and in depth.
+    /// Disabled contexts and numbers are passed over.
+    pub fn extension(&self, context: &str, exten: &str) -> Option<&Arc<Extension>> {
+        let mut visited = Vec::new();
+        self.search(*self.indices.contexts_by_name.get(context)?, exten, &mut visited)
+    }
+
+    fn search(&self, id: ContextId, exten: &str, visited: &mut Vec<ContextId>) -> Option<&Arc<Extension>> {
+        if visited.contains(&id) {
+            return None;
+        }
+        visited.push(id);
+        let context = self.contexts.get(&id).filter(|context| context.enabled)?;
+        let own = self.extension_in(&context.name, exten).filter(|extension| extension.enabled);
+        own.or_else(|| context.includes.iter().find_map(|included| self.search(*included, exten, visited)))
+    }
+
+    /// Contacts of an endpoint, expired ones too until they are swept.
+    pub fn bindings(&self, endpoint: EndpointId) -> &[Binding] {
+        self.bindings.get(&endpoint).map_or(&[], |bindings| bindings.as_slice())
+    }
+
+    /// Contacts of an endpoint that have not expired.
+    pub fn live_bindings(&self, endpoint: EndpointId, now_ms: u64) -> impl Iterator<Item = &Binding> {
+        self.bindings(endpoint).iter().filter(move |binding| binding.expires_at_ms > now_ms)
+    }
+
+    /// The call that has this dialog.
+    pub fn call_of_dialog(&self, dialog: &DialogKey) -> Option<CallId> {
+        self.indices.dialogs.get(dialog).copied()
+    }
+
+    /// Calls in which a line takes part.
+    pub fn calls_of_line(&self, line: LineId) -> impl Iterator<Item = &Arc<CallEntry>> {
+        let ids = self.indices.calls_by_line.range((line, CallId(0))..=(line, CallId(u128::MAX)));
+        ids.filter_map(|(_, call)| self.calls.get(call))
+    }
+
+    /// Calls that a node owns.
+    pub fn calls_of_node(&self, node: NodeId) -> impl Iterator<Item = &Arc<CallEntry>> {
+        self.calls.values().filter(move |call| call.owner == node)
+    }
+
+    /// Whether a call has its record already.
+    pub fn has_ended(&self, call: CallId) -> bool {
+        self.indices.ended.contains_key(&call)
+    }
+
+    /// When the next binding or token expires: then a [`crate::Command::Sweep`] is due.
+    pub fn next_expiry_ms(&self) -> Option<u64> {
+        let binding = self.indices.binding_expiries.get_min().map(|(at, _)| *at);
+        let token = self.indices.token_expiries.get_min().map(|(at, _)| *at);
+        binding.into_iter().chain(token).min()
+    }
+
+    /// The site of an address: that of the longest subnet which holds it.
+    pub fn site_of(&self, address: IpAddr) -> Option<SiteId> {
+        let subnets = self.sites.iter().flat_map(|(id, site)| site.subnets.iter().map(move |subnet| (*id, subnet)));
+        subnets.filter(|(_, subnet)| subnet.contains(address)).max_by_key(|(_, subnet)| subnet.prefix).map(|(id, _)| id)
+    }
+
+    /// The media server of a name.
+    pub fn media_server_by_name(&self, name: &str) -> Option<&Arc<MediaServer>> {
+        self.media_servers.values().find(|server| server.name == name)
+    }
+
+    /// The administrator of a login.
+    pub fn administrator_by_username(&self, username: &str) -> Option<&Arc<Administrator>> {
+        self.administrators.values().find(|administrator| administrator.username == username)
+    }
+}
