@@ -21,17 +21,27 @@ impl Contact {
 
     /// The preference in thousandths, 1000 where none is given.
     pub fn q(&self) -> u16 {
-        self.address.params.get("q").and_then(thousandths).unwrap_or(1000)
+        self.address
+            .params
+            .get("q")
+            .and_then(thousandths)
+            .unwrap_or(1000)
     }
 
     /// The instance of RFC 5626 with its angle brackets, as `<urn:uuid:…>`.
     pub fn instance(&self) -> Option<String> {
-        self.address.params.unquoted("+sip.instance").map(std::borrow::Cow::into_owned)
+        self.address
+            .params
+            .unquoted("+sip.instance")
+            .map(std::borrow::Cow::into_owned)
     }
 
     /// The flow number of RFC 5626.
     pub fn reg_id(&self) -> Option<u32> {
-        self.address.params.number("reg-id").and_then(|id| u32::try_from(id).ok())
+        self.address
+            .params
+            .number("reg-id")
+            .and_then(|id| u32::try_from(id).ok())
     }
 }
 
@@ -78,7 +88,11 @@ impl Contacts {
 /// Seconds as in Expires; too large a number is the largest.
 pub(crate) fn delta_seconds(octets: &[u8]) -> Option<u32> {
     let digits = !octets.is_empty() && octets.iter().all(u8::is_ascii_digit);
-    digits.then(|| scan::number(octets).and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX))
+    digits.then(|| {
+        scan::number(octets)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(u32::MAX)
+    })
 }
 
 fn thousandths(octets: &[u8]) -> Option<u16> {
@@ -89,7 +103,9 @@ fn thousandths(octets: &[u8]) -> Option<u16> {
     };
     let mut value = u16::from(whole - b'0') * 1000;
     for (digit, weight) in rest.iter().zip([100, 10, 1]) {
-        value += digit.is_ascii_digit().then(|| u16::from(digit - b'0') * weight)?;
+        value += digit
+            .is_ascii_digit()
+            .then(|| u16::from(digit - b'0') * weight)?;
     }
     (value <= 1000).then_some(value)
 }
@@ -99,7 +115,10 @@ mod tests {
     use super::*;
 
     fn contacts(lines: &[&'static str]) -> Result<Contacts, Malformed> {
-        let lines: Vec<Bytes> = lines.iter().map(|l| Bytes::from_static(l.as_bytes())).collect();
+        let lines: Vec<Bytes> = lines
+            .iter()
+            .map(|l| Bytes::from_static(l.as_bytes()))
+            .collect();
         Contacts::parse(lines.iter())
     }
 
@@ -109,9 +128,13 @@ mod tests {
             "\"a, b\" <sip:a@h>;q=0.5;expires=60, sip:b@h;expires=99999999999999999999999",
             "<sip:c@h>;+sip.instance=\"<urn:uuid:0-0>\";reg-id=2;expires=soon",
         ]);
-        let Ok(Contacts::List(list)) = list else { panic!("{list:?}") };
-        let read: Vec<_> =
-            list.iter().map(|c| (c.address.uri.as_str(), c.q(), c.expires(), c.reg_id())).collect();
+        let Ok(Contacts::List(list)) = list else {
+            panic!("{list:?}")
+        };
+        let read: Vec<_> = list
+            .iter()
+            .map(|c| (c.address.uri.as_str(), c.q(), c.expires(), c.reg_id()))
+            .collect();
         assert_eq!(
             read,
             [
@@ -127,16 +150,26 @@ mod tests {
     fn a_star_stands_alone() {
         assert_eq!(contacts(&[" * "]), Ok(Contacts::Star));
         assert_eq!(contacts(&[]), Ok(Contacts::List(vec![])));
-        for bad in [&["*, sip:a@h"][..], &["sip:a@h, *"], &["*", "*"], &["sip:a@h,,"]] {
+        for bad in [
+            &["*, sip:a@h"][..],
+            &["sip:a@h, *"],
+            &["*", "*"],
+            &["sip:a@h,,"],
+        ] {
             assert!(contacts(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn preferences_are_thousandths() {
-        for (text, value) in
-            [("1", Some(1000)), ("0.75", Some(750)), ("1.000", Some(1000)), ("1.1", None), ("0.1234", None), ("x", None)]
-        {
+        for (text, value) in [
+            ("1", Some(1000)),
+            ("0.75", Some(750)),
+            ("1.000", Some(1000)),
+            ("1.1", None),
+            ("0.1234", None),
+            ("x", None),
+        ] {
             assert_eq!(thousandths(text.as_bytes()), value, "{text}");
         }
     }

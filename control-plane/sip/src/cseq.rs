@@ -27,9 +27,16 @@ impl CSeq {
     /// Reads the value of a CSeq header.
     pub fn parse(octets: &Bytes) -> Result<Self, Malformed> {
         let (number, method) = word(scan::trim(octets))?;
-        let number = u32::try_from(scan::number(number).filter(|n| *n <= LARGEST).unwrap_or(u64::MAX))
-            .map_err(|_| Malformed("sequence number is not below 2^31"))?;
-        Ok(Self { number, method: Method::parse(&scan::share(octets, method))? })
+        let number = u32::try_from(
+            scan::number(number)
+                .filter(|n| *n <= LARGEST)
+                .unwrap_or(u64::MAX),
+        )
+        .map_err(|_| Malformed("sequence number is not below 2^31"))?;
+        Ok(Self {
+            number,
+            method: Method::parse(&scan::share(octets, method))?,
+        })
     }
 }
 
@@ -95,12 +102,22 @@ mod tests {
     #[test]
     fn blanks_and_leading_zeros_do_not_matter() {
         assert_eq!(cseq(" 0009 \t INVITE "), Ok(CSeq::new(9, Method::Invite)));
-        assert_eq!(cseq("2147483647 X").map(|c| c.to_string()), Ok("2147483647 X".into()));
+        assert_eq!(
+            cseq("2147483647 X").map(|c| c.to_string()),
+            Ok("2147483647 X".into())
+        );
     }
 
     #[test]
     fn numbers_past_the_range_are_refused() {
-        for bad in ["2147483648 INVITE", "36893488147419103232 REGISTER", "-1 BYE", "1", "INVITE", ""] {
+        for bad in [
+            "2147483648 INVITE",
+            "36893488147419103232 REGISTER",
+            "-1 BYE",
+            "1",
+            "INVITE",
+            "",
+        ] {
             assert!(cseq(bad).is_err(), "{bad}");
         }
     }

@@ -55,9 +55,10 @@ impl Fault {
         match self {
             Self::TooLarge | Self::TooManyHeaders => 513,
             Self::Version => 505,
-            Self::Unfinished | Self::StartLine(_) | Self::HeaderLine(_) | Self::ContentLength(_) => {
-                400
-            }
+            Self::Unfinished
+            | Self::StartLine(_)
+            | Self::HeaderLine(_)
+            | Self::ContentLength(_) => 400,
         }
     }
 }
@@ -77,28 +78,34 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn bare(fault: Fault) -> Self {
-        Self { fault, method: None, headers: Headers::default() }
+        Self {
+            fault,
+            method: None,
+            headers: Headers::default(),
+        }
     }
 
-    /// The refusal to send back: nothing for a response, for an ACK, and when Via, From, To,
-    /// Call-ID or CSeq could not be read (RFC 3261 §8.2.6 needs them all).
+    /// The refusal to send back, to where the octets came from: nothing for a response, for an ACK,
+    /// and when Via, From, To, Call-ID or CSeq are missing (RFC 3261 §8.2.6 needs them all). They
+    /// are repeated octet for octet, so they need not make sense.
     pub fn response(&self) -> Option<Message> {
         let method = self.method.as_ref()?;
         if *method == Method::Ack {
             return None;
         }
+        let headers = self.headers.response_part();
+        let needed = [Name::Via, Name::From, Name::To, Name::CallId, Name::CSeq];
+        let complete = needed.into_iter().all(|name| headers.contains(name));
         let code = self.fault.code();
-        let readable = Message {
-            start: StartLine::Status { code, reason: reason_text(code, self.fault) },
-            headers: self.headers.response_part(),
-            body: Bytes::new(),
+        let start = StartLine::Status {
+            code,
+            reason: reason_text(code, self.fault),
         };
-        let complete = readable.via().is_ok()
-            && readable.from().is_ok()
-            && readable.to().is_ok()
-            && readable.cseq().is_ok()
-            && readable.headers.get(Name::CallId).is_some();
-        complete.then_some(readable)
+        complete.then_some(Message {
+            start,
+            headers,
+            body: Bytes::new(),
+        })
     }
 }
 

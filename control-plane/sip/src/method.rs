@@ -39,7 +39,9 @@ impl Method {
         if octets.is_empty() || !octets.iter().copied().all(is_token) {
             return Err(Malformed("method is not a token"));
         }
-        Ok(Self::Extension(Text::from_utf8(octets.clone()).expect("a token is ASCII")))
+        Ok(Self::Extension(
+            Text::from_utf8(octets.clone()).expect("a token is ASCII"),
+        ))
     }
 
     fn known(octets: &[u8]) -> Option<Self> {
@@ -106,6 +108,8 @@ impl Serialize for Method {
 
 impl<'de> Deserialize<'de> for Method {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

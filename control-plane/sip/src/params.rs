@@ -21,7 +21,9 @@ impl Params {
             return Ok(Self::default());
         }
         let Some(list) = trimmed.strip_prefix(b";") else {
-            return Err(Malformed("something other than a parameter follows the value"));
+            return Err(Malformed(
+                "something other than a parameter follows the value",
+            ));
         };
         Self::parse_list(scan::share(&octets, list))
     }
@@ -36,7 +38,11 @@ impl Params {
 
     /// The parameters in order: names, and values as they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let parts = if self.raw.is_empty() { None } else { Some(scan::split(&self.raw, b';')) };
+        let parts = if self.raw.is_empty() {
+            None
+        } else {
+            Some(scan::split(&self.raw, b';'))
+        };
         parts.into_iter().flatten().map(|part| {
             let (name, value) = halves(part.expect("checked when read"));
             (std::str::from_utf8(name).expect("a token is ASCII"), value)
@@ -52,7 +58,8 @@ impl Params {
 
     /// The value as it was written, when it is UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The value without quotes and escapes, when it is UTF-8.
@@ -152,7 +159,9 @@ fn is_quoted(value: &[u8]) -> bool {
 
 /// Octets that values hold without quotes: tokens, hosts, and what phones write besides.
 fn plain(octet: u8) -> bool {
-    octet > b' ' && octet != 0x7f && !matches!(octet, b'"' | b';' | b',' | b'<' | b'>' | b'\\' | b'?')
+    octet > b' '
+        && octet != 0x7f
+        && !matches!(octet, b'"' | b';' | b',' | b'<' | b'>' | b'\\' | b'?')
 }
 
 fn halves(part: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -172,7 +181,9 @@ fn check(part: &[u8]) -> Result<(), Malformed> {
     }
     match value {
         None => Ok(()),
-        Some([]) => Err(Malformed("parameter without a value behind its equals sign")),
+        Some([]) => Err(Malformed(
+            "parameter without a value behind its equals sign",
+        )),
         Some(quoted @ [b'"', ..]) if is_quoted(quoted) => Ok(()),
         Some(value) if value.iter().copied().all(plain) => Ok(()),
         Some(_) => Err(Malformed("parameter value needs quotes")),
@@ -209,8 +220,14 @@ mod tests {
         assert_eq!(params.text("tag"), Some("aB1"));
         assert_eq!(params.text("LR"), Some(""));
         assert_eq!(params.text("+sip.instance"), Some("\"<urn:uuid:1;2>\""));
-        assert_eq!(params.unquoted("+sip.instance").as_deref(), Some("<urn:uuid:1;2>"));
-        assert_eq!(params.to_string(), ";Tag=aB1;lr;+sip.instance=\"<urn:uuid:1;2>\"");
+        assert_eq!(
+            params.unquoted("+sip.instance").as_deref(),
+            Some("<urn:uuid:1;2>")
+        );
+        assert_eq!(
+            params.to_string(),
+            ";Tag=aB1;lr;+sip.instance=\"<urn:uuid:1;2>\""
+        );
     }
 
     #[test]

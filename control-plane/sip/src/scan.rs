@@ -10,7 +10,10 @@ const TOKEN: [bool; 256] = {
     while octet < 256 {
         let b = octet as u8;
         table[octet] = b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+            || matches!(
+                b,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
         octet += 1;
     }
     table
@@ -34,7 +37,11 @@ pub(crate) fn trim(mut octets: &[u8]) -> &[u8] {
 
 /// The part of `whole` that `part` borrows, sharing its octets.
 pub(crate) fn share(whole: &Bytes, part: &[u8]) -> Bytes {
-    if part.is_empty() { Bytes::new() } else { whole.slice_ref(part) }
+    if part.is_empty() {
+        Bytes::new()
+    } else {
+        whole.slice_ref(part)
+    }
 }
 
 /// Where the quoted string that begins at `start` ends: the index behind its closing quote.
@@ -57,7 +64,10 @@ pub(crate) struct Split<'a> {
 }
 
 pub(crate) fn split(octets: &[u8], separator: u8) -> Split<'_> {
-    Split { rest: Some(octets), separator }
+    Split {
+        rest: Some(octets),
+        separator,
+    }
 }
 
 impl<'a> Iterator for Split<'a> {
@@ -114,7 +124,10 @@ pub(crate) fn number(octets: &[u8]) -> Option<u64> {
 
 /// The content of a quoted string without its quotes and escapes, or the octets themselves.
 pub(crate) fn unquote(octets: &[u8]) -> Vec<u8> {
-    let Some(inner) = octets.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) else {
+    let Some(inner) = octets
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+    else {
         return octets.to_vec();
     };
     let mut plain = Vec::with_capacity(inner.len());
@@ -138,7 +151,11 @@ pub(crate) fn quote(octets: &[u8]) -> Vec<u8> {
         if matches!(octet, b'"' | b'\\') {
             quoted.push(b'\\');
         }
-        quoted.push(if matches!(octet, b'\r' | b'\n') { b' ' } else { octet });
+        quoted.push(if matches!(octet, b'\r' | b'\n') {
+            b' '
+        } else {
+            octet
+        });
     }
     quoted.push(b'"');
     quoted
@@ -156,9 +173,15 @@ mod tests {
 
     #[test]
     fn separators_inside_quotes_and_brackets_do_not_count() {
-        assert_eq!(parts("a, \"b, c\" <sip:x,y@h>, d"), ["a", "\"b, c\" <sip:x,y@h>", "d"]);
+        assert_eq!(
+            parts("a, \"b, c\" <sip:x,y@h>, d"),
+            ["a", "\"b, c\" <sip:x,y@h>", "d"]
+        );
         assert_eq!(parts(r#""a \", b", c"#), [r#""a \", b""#, "c"]);
-        assert_eq!(parts(r#""ends in a backslash \\", c"#), [r#""ends in a backslash \\""#, "c"]);
+        assert_eq!(
+            parts(r#""ends in a backslash \\", c"#),
+            [r#""ends in a backslash \\""#, "c"]
+        );
         assert_eq!(parts("\"a\","), ["\"a\"", ""]);
     }
 

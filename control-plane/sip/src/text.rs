@@ -1,7 +1,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,13 +29,6 @@ impl Text {
     /// The shared octets.
     pub fn as_octets(&self) -> &Bytes {
         &self.0
-    }
-
-    /// A part of the text; its ends must be at characters.
-    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
-        debug_assert!(self.as_str().is_char_boundary(range.start));
-        debug_assert!(self.as_str().is_char_boundary(range.end));
-        Self(self.0.slice(range))
     }
 }
 

@@ -43,7 +43,9 @@ impl ViaTransport {
         if octets.is_empty() || !octets.iter().copied().all(is_token) {
             return Err(Malformed("transport is not a token"));
         }
-        Ok(Self::Other(Text::from_utf8(octets.clone()).expect("a token is ASCII")))
+        Ok(Self::Other(
+            Text::from_utf8(octets.clone()).expect("a token is ASCII"),
+        ))
     }
 
     /// The name as it stands in a Via.
@@ -146,16 +148,18 @@ impl Via {
     /// address (RFC 5118 §4.5).
     pub fn received(&self) -> Option<IpAddr> {
         let text = self.params.text("received")?;
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
         bare.unwrap_or(text).parse().ok()
     }
 
     /// Whether the sender asked for the port it was seen with (RFC 3581), and that port once it is
     /// filled in.
     pub fn rport(&self) -> Option<Option<u16>> {
-        self.params.get("rport").map(|port| {
-            scan::number(port).and_then(|port| u16::try_from(port).ok())
-        })
+        self.params
+            .get("rport")
+            .map(|port| scan::number(port).and_then(|port| u16::try_from(port).ok()))
     }
 
     /// Notes where the request came from: `received` where sent-by does not say the same, and
@@ -177,7 +181,10 @@ impl Via {
             Some(maddr) => Host::of(maddr).address(),
             None => self.received().or_else(|| self.host().address()),
         };
-        let port = self.rport().flatten().unwrap_or_else(|| self.port_or_default());
+        let port = self
+            .rport()
+            .flatten()
+            .unwrap_or_else(|| self.port_or_default());
         host.map(|address| SocketAddr::new(address, port))
     }
 
@@ -261,7 +268,10 @@ mod tests {
         let mut same = via("SIP/2.0/UDP 203.0.113.9;branch=z9hG4bK1");
         same.note_source(source);
         assert_eq!(same.received(), None);
-        assert_eq!(same.response_target(), Some("203.0.113.9:5060".parse().unwrap()));
+        assert_eq!(
+            same.response_target(),
+            Some("203.0.113.9:5060".parse().unwrap())
+        );
     }
 
     #[test]
@@ -277,11 +287,21 @@ mod tests {
     #[test]
     fn what_is_no_via_is_refused() {
         for bad in [
-            "", "SIP/2.0/UDP", "SIP/2.0 host", "SIP/3.0/UDP host", "HTTP/2.0/UDP host",
-            "SIP/2.0/UDP 192.0.2.15;;,;,,", "SIP/2.0/UDP host:port", "SIP/2.0/UDP h;branch=",
-            "SIP/2.0/UDP h;branch=\"a\"", "SIP/2.0/UDP a b;branch=z9hG4bK1",
+            "",
+            "SIP/2.0/UDP",
+            "SIP/2.0 host",
+            "SIP/3.0/UDP host",
+            "HTTP/2.0/UDP host",
+            "SIP/2.0/UDP 192.0.2.15;;,;,,",
+            "SIP/2.0/UDP host:port",
+            "SIP/2.0/UDP h;branch=",
+            "SIP/2.0/UDP h;branch=\"a\"",
+            "SIP/2.0/UDP a b;branch=z9hG4bK1",
         ] {
-            assert!(Via::parse(&Bytes::from_static(bad.as_bytes())).is_err(), "{bad}");
+            assert!(
+                Via::parse(&Bytes::from_static(bad.as_bytes())).is_err(),
+                "{bad}"
+            );
         }
     }
 }

@@ -21,22 +21,31 @@ pub struct Headers {
 
 impl Headers {
     pub(crate) fn with_capacity(lines: usize) -> Self {
-        Self { entries: Vec::with_capacity(lines) }
+        Self {
+            entries: Vec::with_capacity(lines),
+        }
     }
 
     /// The first value of a header.
     pub fn get(&self, name: Name) -> Option<&Bytes> {
-        self.entries.iter().find(|(have, _)| *have == name).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .find(|(have, _)| *have == name)
+            .map(|(_, value)| value)
     }
 
     /// The first value of a header, when it is UTF-8.
     pub fn text(&self, name: Name) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All values of a header, one for each of its lines.
     pub fn get_all(&self, name: Name) -> impl Iterator<Item = &Bytes> {
-        self.entries.iter().filter(move |(have, _)| *have == name).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .filter(move |(have, _)| *have == name)
+            .map(|(_, value)| value)
     }
 
     /// Whether there is such a header.
@@ -77,7 +86,11 @@ impl Headers {
         if name == Name::ContentLength {
             return;
         }
-        let at = self.entries.iter().position(|(have, _)| *have == name).unwrap_or(0);
+        let at = self
+            .entries
+            .iter()
+            .position(|(have, _)| *have == name)
+            .unwrap_or(0);
         self.entries.insert(at, (name, one_line(value.into())));
     }
 
@@ -137,7 +150,10 @@ impl Headers {
 
 fn one_line(value: Bytes) -> Bytes {
     let value = if memchr::memchr2(b'\r', b'\n', &value).is_some() {
-        value.iter().map(|&o| if matches!(o, b'\r' | b'\n') { b' ' } else { o }).collect()
+        value
+            .iter()
+            .map(|&o| if matches!(o, b'\r' | b'\n') { b' ' } else { o })
+            .collect()
     } else {
         value
     };

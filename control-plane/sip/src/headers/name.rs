@@ -134,7 +134,9 @@ impl Name {
         if octets.is_empty() || !octets.iter().copied().all(is_token) {
             return Err(Malformed("header name is not a token"));
         }
-        Ok(Self::Extension(Text::from_utf8(octets.clone()).expect("a token is ASCII")))
+        Ok(Self::Extension(
+            Text::from_utf8(octets.clone()).expect("a token is ASCII"),
+        ))
     }
 
     /// A name of our own that is not known here, such as `X-Site`.
@@ -184,9 +186,16 @@ mod tests {
     fn every_known_name_is_read_in_any_case_and_as_its_compact_form() {
         for name in Name::KNOWN {
             assert_eq!(name.as_str().parse::<Name>().as_ref(), Ok(name));
-            assert_eq!(name.as_str().to_uppercase().parse::<Name>().as_ref(), Ok(name));
+            assert_eq!(
+                name.as_str().to_uppercase().parse::<Name>().as_ref(),
+                Ok(name)
+            );
         }
-        for (compact, name) in [("v", Name::Via), ("F", Name::From), ("x", Name::SessionExpires)] {
+        for (compact, name) in [
+            ("v", Name::Via),
+            ("F", Name::From),
+            ("x", Name::SessionExpires),
+        ] {
             assert_eq!(compact.parse::<Name>(), Ok(name));
         }
     }

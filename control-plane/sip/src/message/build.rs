@@ -10,16 +10,29 @@ impl Message {
     /// A request without headers.
     pub fn request(method: Method, uri: Uri) -> Self {
         let start = StartLine::Request { method, uri };
-        Self { start, headers: Headers::with_capacity(16), body: Bytes::new() }
+        Self {
+            start,
+            headers: Headers::with_capacity(16),
+            body: Bytes::new(),
+        }
     }
 
     /// A response to a request: its Via lines, From, To, Call-ID and CSeq (RFC 3261 §8.2.6.2). An
     /// empty reason stands for the usual one.
     pub fn response_to(request: &Self, code: u16, reason: &str) -> Self {
-        let reason = if reason.is_empty() { reason_phrase(code) } else { reason };
-        let reason = reason.bytes().map(|o| if matches!(o, b'\r' | b'\n') { b' ' } else { o });
+        let reason = if reason.is_empty() {
+            reason_phrase(code)
+        } else {
+            reason
+        };
+        let reason = reason
+            .bytes()
+            .map(|o| if matches!(o, b'\r' | b'\n') { b' ' } else { o });
         Self {
-            start: StartLine::Status { code, reason: reason.collect() },
+            start: StartLine::Status {
+                code,
+                reason: reason.collect(),
+            },
             headers: request.headers.response_part(),
             body: Bytes::new(),
         }
@@ -42,7 +55,11 @@ impl Message {
 
     /// The message as it goes over the wire, Content-Length included.
     pub fn to_bytes(&self) -> Bytes {
-        let values: usize = self.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 4).sum();
+        let values: usize = self
+            .headers
+            .iter()
+            .map(|(n, v)| n.as_str().len() + v.len() + 4)
+            .sum();
         let mut out = BytesMut::with_capacity(values + self.body.len() + 160);
         match &self.start {
             StartLine::Request { method, uri } => {

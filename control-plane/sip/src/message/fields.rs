@@ -39,7 +39,9 @@ impl Message {
 
     /// The topmost Via.
     pub fn via(&self) -> Result<Via, FieldError> {
-        self.vias().next().unwrap_or(Err(FieldError::Missing(Name::Via)))
+        self.vias()
+            .next()
+            .unwrap_or(Err(FieldError::Missing(Name::Via)))
     }
 
     /// All Via elements, the topmost first.
@@ -49,8 +51,13 @@ impl Message {
 
     /// Puts another value in the place of the topmost Via element, whatever follows it.
     pub fn replace_top_via(&mut self, via: &Via) {
-        let Some(line) = self.headers.get(Name::Via) else { return };
-        let first = scan::split(line, b',').next().and_then(Result::ok).map_or(line.len(), <[u8]>::len);
+        let Some(line) = self.headers.get(Name::Via) else {
+            return;
+        };
+        let first = scan::split(line, b',')
+            .next()
+            .and_then(Result::ok)
+            .map_or(line.len(), <[u8]>::len);
         let mut value = Vec::from(via.to_bytes());
         value.extend_from_slice(&line[first..]);
         self.headers.set_first(Name::Via, value);
@@ -79,17 +86,23 @@ impl Message {
 
     /// Max-Forwards; `None` when it is missing or not a number of at most 255.
     pub fn max_forwards(&self) -> Option<u8> {
-        self.headers.get(Name::MaxForwards).and_then(|v| scan::number(v)?.try_into().ok())
+        self.headers
+            .get(Name::MaxForwards)
+            .and_then(|v| scan::number(v)?.try_into().ok())
     }
 
     /// Expires in seconds; too large a number is the largest, what is no number is not there.
     pub fn expires(&self) -> Option<u32> {
-        self.headers.get(Name::Expires).and_then(|value| delta_seconds(value))
+        self.headers
+            .get(Name::Expires)
+            .and_then(|value| delta_seconds(value))
     }
 
     /// Min-Expires in seconds.
     pub fn min_expires(&self) -> Option<u32> {
-        self.headers.get(Name::MinExpires).and_then(|value| delta_seconds(value))
+        self.headers
+            .get(Name::MinExpires)
+            .and_then(|value| delta_seconds(value))
     }
 
     /// Retry-After in seconds, without comment and parameters.
@@ -101,7 +114,9 @@ impl Message {
 
     /// RSeq of a reliable provisional response (RFC 3262).
     pub fn rseq(&self) -> Option<u32> {
-        self.headers.get(Name::RSeq).and_then(|v| scan::number(v)?.try_into().ok())
+        self.headers
+            .get(Name::RSeq)
+            .and_then(|v| scan::number(v)?.try_into().ok())
     }
 
     /// The tokens of Require.
@@ -121,7 +136,9 @@ impl Message {
 
     /// Whether the sender supports an extension, required or not.
     pub fn supports(&self, extension: &str) -> bool {
-        self.supported().chain(self.require()).any(|token| token.eq_ignore_ascii_case(extension))
+        self.supported()
+            .chain(self.require())
+            .any(|token| token.eq_ignore_ascii_case(extension))
     }
 
     /// The elements of a header that lists tokens, over all its lines.
@@ -152,7 +169,9 @@ impl Message {
         parse: impl Fn(&Bytes) -> Result<T, Malformed>,
     ) -> Result<T, FieldError> {
         let mut values = self.headers.get_all(name.clone());
-        let Some(value) = values.next() else { return Err(FieldError::Missing(name)) };
+        let Some(value) = values.next() else {
+            return Err(FieldError::Missing(name));
+        };
         if values.next().is_some() {
             return Err(FieldError::Repeated(name));
         }
@@ -165,9 +184,10 @@ impl Message {
         name: Name,
         parse: impl Fn(&Bytes) -> Result<T, Malformed>,
     ) -> impl Iterator<Item = Result<T, FieldError>> {
-        let parts = self.headers.get_all(name.clone()).flat_map(|line| {
-            scan::split(line, b',').map(move |part| (line, part))
-        });
+        let parts = self
+            .headers
+            .get_all(name.clone())
+            .flat_map(|line| scan::split(line, b',').map(move |part| (line, part)));
         parts.enumerate().map(move |(index, (line, part))| {
             let read = if index < limits::LIST_ELEMENTS {
                 part.and_then(|part| parse(&scan::share(line, scan::trim(part))))

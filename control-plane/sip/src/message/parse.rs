@@ -28,7 +28,10 @@ impl Message {
         if datagram.len() > limits::MESSAGE_OCTETS {
             return Err(ParseError::bare(Fault::TooLarge));
         }
-        let mut lines = Lines { octets: datagram, at: leading_lines(datagram) };
+        let mut lines = Lines {
+            octets: datagram,
+            at: leading_lines(datagram),
+        };
         let Some(first) = lines.next_line() else {
             return Err(ParseError::bare(Fault::Unfinished));
         };
@@ -51,10 +54,16 @@ impl Message {
         fault = fault.or(head.fault);
         let body = body(datagram, lines.at, head.length, framing);
         match (fault, start, body) {
-            (None, Some(start), Ok(body)) => Ok(Self { start, headers: head.headers, body }),
-            (Some(fault), _, _) | (None, _, Err(fault)) => {
-                Err(ParseError { fault, method, headers: head.headers })
-            }
+            (None, Some(start), Ok(body)) => Ok(Self {
+                start,
+                headers: head.headers,
+                body,
+            }),
+            (Some(fault), _, _) | (None, _, Err(fault)) => Err(ParseError {
+                fault,
+                method,
+                headers: head.headers,
+            }),
             (None, None, Ok(_)) => unreachable!("a start line that is not read is a fault"),
         }
     }
@@ -134,14 +143,29 @@ fn version_fault(version: &[u8]) -> Fault {
         && version[..4].eq_ignore_ascii_case(b"SIP/")
         && version[4..].splitn(2, |&o| o == b'.').all(number)
         && version.contains(&b'.');
-    if other { Fault::Version } else { Fault::StartLine("no version") }
+    if other {
+        Fault::Version
+    } else {
+        Fault::StartLine("no version")
+    }
 }
 
 fn status_line(whole: &Bytes, line: &[u8]) -> Result<StartLine, Fault> {
-    let Some(rest) = line.get(8..).filter(|_| line[..7].eq_ignore_ascii_case(b"SIP/2.0")) else {
-        return Err(version_fault(line.split(|&o| o == b' ').next().unwrap_or(line)));
+    let Some(rest) = line
+        .get(8..)
+        .filter(|_| line[..7].eq_ignore_ascii_case(b"SIP/2.0"))
+    else {
+        return Err(version_fault(
+            line.split(|&o| o == b' ').next().unwrap_or(line),
+        ));
     };
-    let [one @ b'1'..=b'6', two @ b'0'..=b'9', three @ b'0'..=b'9', rest @ ..] = rest else {
+    let [
+        one @ b'1'..=b'6',
+        two @ b'0'..=b'9',
+        three @ b'0'..=b'9',
+        rest @ ..,
+    ] = rest
+    else {
         return Err(Fault::StartLine("no status code"));
     };
     let reason = match rest {
@@ -154,7 +178,10 @@ fn status_line(whole: &Bytes, line: &[u8]) -> Result<StartLine, Fault> {
     }
     let digit = |octet: &u8| u16::from(octet - b'0');
     let code = digit(one) * 100 + digit(two) * 10 + digit(three);
-    Ok(StartLine::Status { code, reason: scan::share(whole, reason) })
+    Ok(StartLine::Status {
+        code,
+        reason: scan::share(whole, reason),
+    })
 }
 
 struct Head {
@@ -164,7 +191,11 @@ struct Head {
 }
 
 fn read_headers(whole: &Bytes, lines: &mut Lines<'_>) -> Head {
-    let mut head = Head { headers: Headers::with_capacity(24), length: None, fault: None };
+    let mut head = Head {
+        headers: Headers::with_capacity(24),
+        length: None,
+        fault: None,
+    };
     let mut count = 0;
     loop {
         let start = lines.at;
@@ -250,12 +281,7 @@ fn unfold(octets: &[u8]) -> Bytes {
     line.freeze()
 }
 
-fn body(
-    whole: &Bytes,
-    at: usize,
-    length: Option<usize>,
-    framing: Framing,
-) -> Result<Bytes, Fault> {
+fn body(whole: &Bytes, at: usize, length: Option<usize>, framing: Framing) -> Result<Bytes, Fault> {
     let rest = whole.slice(at..);
     match (length, framing) {
         (None, Framing::Datagram) => Ok(rest),

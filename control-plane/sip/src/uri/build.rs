@@ -12,8 +12,13 @@ const PARAM_PLAIN: &[u8] = b"[]/:&+$";
 impl Uri {
     /// `sip:user@address:port`; an empty user leaves the user part out.
     pub fn sip(user: &str, address: SocketAddr) -> Self {
-        Self::build(Scheme::Sip, Some(user), Host::from(address.ip()), Some(address.port()))
-            .expect("an address is a valid host")
+        Self::build(
+            Scheme::Sip,
+            Some(user),
+            Host::from(address.ip()),
+            Some(address.port()),
+        )
+        .expect("an address is a valid host")
     }
 
     /// A `sip:` or `sips:` URI of its parts; the user is given unescaped. Refuses a host name that
@@ -40,7 +45,11 @@ impl Uri {
         }
         let uri = Self::from_text(Text::from(text))?;
         let whole_host = uri.params.is_empty() && uri.headers.is_empty() && uri.port == port;
-        if whole_host { Ok(uri) } else { Err(Malformed("character that no host has")) }
+        if whole_host {
+            Ok(uri)
+        } else {
+            Err(Malformed("character that no host has"))
+        }
     }
 
     /// The same URI with another value for a parameter, or with the parameter added.
@@ -83,7 +92,10 @@ impl Uri {
             _ => usize::from(self.params.start) - 1,
         };
         let mut text = self.as_str()[..base_end].to_owned();
-        for (name, value) in self.params().filter(|(name, _)| !name.eq_ignore_ascii_case(without)) {
+        for (name, value) in self
+            .params()
+            .filter(|(name, _)| !name.eq_ignore_ascii_case(without))
+        {
             text.push(';');
             text.push_str(name);
             if let Some(value) = value {

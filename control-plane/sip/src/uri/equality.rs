@@ -36,7 +36,9 @@ impl Uri {
     fn tel_matches(&self, other: &Self) -> bool {
         let digits = |uri: &Self| {
             let number = uri.user().unwrap_or_default();
-            let dialled = number.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')'));
+            let dialled = number
+                .chars()
+                .filter(|c| !matches!(c, '-' | '.' | '(' | ')'));
             dialled.map(|c| c.to_ascii_lowercase()).collect::<String>()
         };
         let same = |one: &Self, two: &Self| {
@@ -62,14 +64,19 @@ fn params_match(one: &Uri, two: &Uri) -> bool {
         let here = value.unwrap_or_default();
         match two.param(name) {
             Some(there) => lower(here) == lower(there),
-            None => !TELLING.iter().any(|telling| telling.eq_ignore_ascii_case(name)),
+            None => !TELLING
+                .iter()
+                .any(|telling| telling.eq_ignore_ascii_case(name)),
         }
     })
 }
 
 fn headers_match(one: Option<&str>, two: Option<&str>) -> bool {
     let sorted = |headers: Option<&str>| {
-        let list = headers.unwrap_or_default().split('&').filter(|part| !part.is_empty());
+        let list = headers
+            .unwrap_or_default()
+            .split('&')
+            .filter(|part| !part.is_empty());
         let mut list: Vec<(Vec<u8>, Vec<u8>)> = list
             .map(|part| {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));

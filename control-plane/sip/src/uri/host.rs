@@ -19,7 +19,10 @@ pub enum Host<'a> {
 impl<'a> Host<'a> {
     /// A host that was checked when it was read.
     pub(crate) fn of(text: &'a str) -> Self {
-        if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(inner) = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             if let Some(address) = v6(inner) {
                 return Self::V6(address);
             }
@@ -84,10 +87,15 @@ pub(crate) fn host_port(octets: &[u8]) -> Result<HostPort, Malformed> {
     let end = if octets.first() == Some(&b'[') {
         let close = memchr::memchr(b']', octets).ok_or(Malformed("bracket does not close"))?;
         let inner = std::str::from_utf8(&octets[1..close]).ok();
-        inner.and_then(v6).ok_or(Malformed("no IPv6 address in the brackets"))?;
+        inner
+            .and_then(v6)
+            .ok_or(Malformed("no IPv6 address in the brackets"))?;
         close + 1
     } else {
-        octets.iter().position(|&o| !is_name(o)).unwrap_or(octets.len())
+        octets
+            .iter()
+            .position(|&o| !is_name(o))
+            .unwrap_or(octets.len())
     };
     if end == 0 {
         return Err(Malformed("no host"));
@@ -113,6 +121,7 @@ fn is_name(octet: u8) -> bool {
 pub(crate) fn v6(text: &str) -> Option<Ipv6Addr> {
     text.parse().ok().or_else(|| {
         let (head, tail) = text.split_once(":::")?;
-        tail.contains('.').then(|| format!("{head}::{tail}").parse().ok())?
+        tail.contains('.')
+            .then(|| format!("{head}::{tail}").parse().ok())?
     })
 }

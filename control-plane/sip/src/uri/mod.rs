@@ -60,7 +60,10 @@ impl Uri {
         if octets.len() > limits::URI_OCTETS {
             return Err(Malformed("URI too long"));
         }
-        if octets.iter().any(|&o| o <= b' ' || matches!(o, b'<' | b'>' | b'"' | 0x7f)) {
+        if octets
+            .iter()
+            .any(|&o| o <= b' ' || matches!(o, b'<' | b'>' | b'"' | 0x7f))
+        {
             return Err(Malformed("character that no URI has"));
         }
         let colon = memchr::memchr(b':', octets).ok_or(Malformed("URI without a scheme"))?;
@@ -110,7 +113,8 @@ impl Uri {
 
     /// The host; a `tel:` or opaque URI has none.
     pub fn host(&self) -> Option<Host<'_>> {
-        self.is_sip().then(|| Host::of(self.part(self.host.clone())))
+        self.is_sip()
+            .then(|| Host::of(self.part(self.host.clone())))
     }
 
     /// The port, if one is written.
@@ -120,12 +124,13 @@ impl Uri {
 
     /// The parameters in order, as written.
     pub fn params(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.part(self.params.clone()).split(';').filter(|part| !part.is_empty()).map(|part| {
-            match part.split_once('=') {
+        self.part(self.params.clone())
+            .split(';')
+            .filter(|part| !part.is_empty())
+            .map(|part| match part.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (part, None),
-            }
-        })
+            })
     }
 
     /// The value of a parameter as written; empty for one without a value.
@@ -173,7 +178,9 @@ fn short(range: Range<usize>) -> Range<u16> {
 
 fn scheme(octets: &[u8]) -> Result<Scheme, Malformed> {
     let valid = octets.first().is_some_and(u8::is_ascii_alphabetic)
-        && octets.iter().all(|o| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.'));
+        && octets
+            .iter()
+            .all(|o| o.is_ascii_alphanumeric() || matches!(o, b'+' | b'-' | b'.'));
     if !valid {
         return Err(Malformed("URI without a scheme"));
     }

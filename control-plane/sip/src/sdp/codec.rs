@@ -1,0 +1,147 @@
+use super::Media;
+use super::line::attributes;
+use crate::text::Text;
+
+/// One payload format of a media section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codec {
+    /// The payload type.
+    pub payload: u8,
+    /// The encoding, as `PCMA`; compare without case.
+    pub name: Text,
+    /// Ticks of the RTP clock a second. Of G.722 8000, which is wrong and the rule.
+    pub clock_rate: u32,
+    /// Channels, where more than one.
+    pub channels: u8,
+    /// The format parameters.
+    pub fmtp: Option<Text>,
+}
+
+impl Codec {
+    /// Whether both are the same encoding, whatever its number.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name)
+            && self.clock_rate == other.clock_rate
+            && self.channels == other.channels
+    }
+
+    /// Whether this carries tones and not speech (RFC 4733), or marks silence (RFC 3389).
+    pub fn is_auxiliary(&self) -> bool {
+        let auxiliary = ["telephone-event", "CN"];
+        auxiliary
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&self.name))
+    }
+
+    /// The value of `a=rtpmap`.
+    pub fn rtpmap(&self) -> String {
+        let Self {
+            payload,
+            name,
+            clock_rate,
+            channels,
+            ..
+        } = self;
+        match channels {
+            0 | 1 => format!("{payload} {name}/{clock_rate}"),
+            _ => format!("{payload} {name}/{clock_rate}/{channels}"),
+        }
+    }
+
+    /// What a payload type means without `a=rtpmap` (RFC 3551 §6).
+    pub fn assigned(payload: u8) -> Option<Self> {
+        let (name, clock_rate, channels) = match payload {
+            0 => ("PCMU", 8000, 1),
+            3 => ("GSM", 8000, 1),
+            4 => ("G723", 8000, 1),
+            5 => ("DVI4", 8000, 1),
+            6 => ("DVI4", 16000, 1),
+            7 => ("LPC", 8000, 1),
+            8 => ("PCMA", 8000, 1),
+            9 => ("G722", 8000, 1),
+            10 => ("L16", 44100, 2),
+            11 => ("L16", 44100, 1),
+            12 => ("QCELP", 8000, 1),
+            13 => ("CN", 8000, 1),
+            14 => ("MPA", 90000, 1),
+            15 => ("G728", 8000, 1),
+            16 => ("DVI4", 11025, 1),
+            17 => ("DVI4", 22050, 1),
+            18 => ("G729", 8000, 1),
+            25 => ("CelB", 90000, 1),
+            26 => ("JPEG", 90000, 1),
+            28 => ("nv", 90000, 1),
+            31 => ("H261", 90000, 1),
+            32 => ("MPV", 90000, 1),
+            33 => ("MP2T", 90000, 1),
+            34 => ("H263", 90000, 1),
+            _ => return None,
+        };
+        Some(Self {
+            payload,
+            name: Text::from_static(name),
+            clock_rate,
+            channels,
+            fmtp: None,
+        })
+    }
+
+    fn mapped(payload: u8, map: &str) -> Option<Self> {
+        let mut parts = map.trim().split('/');
+        let (name, clock) = (parts.next()?, parts.next()?);
+        let channels = parts
+            .next()
+            .map_or(Some(1), |channels| channels.trim().parse().ok())?;
+        let clock_rate = clock.trim().parse().ok().filter(|rate| *rate > 0)?;
+        let valid = !name.is_empty() && !name.contains(char::is_whitespace);
+        valid.then(|| Self {
+            payload,
+            name: Text::from(name),
+            clock_rate,
+            channels,
+            fmtp: None,
+        })
+    }
+}
+
+impl Media {
+    /// The formats of a section that have a meaning, in the order of its preference.
+    pub fn codecs(&self) -> Vec<Codec> {
+        self.formats
+            .iter()
+            .filter_map(|format| self.codec(format.parse().ok()?))
+            .collect()
+    }
+
+    /// What a payload type means in this section.
+    pub fn codec(&self, payload: u8) -> Option<Codec> {
+        let mut codec = match self.of_payload("rtpmap", payload) {
+            Some(map) => Codec::mapped(payload, map)?,
+            None => Codec::assigned(payload)?,
+        };
+        codec.fmtp = self
+            .of_payload("fmtp", payload)
+            .map(|fmtp| Text::from(fmtp.trim()));
+        Some(codec)
+    }
+
+    fn of_payload(&self, attribute: &str, payload: u8) -> Option<&str> {
+        attributes(&self.lines, attribute).find_map(|value| {
+            let (number, rest) = value.trim_start().split_once(' ')?;
+            (number.parse() == Ok(payload)).then_some(rest)
+        })
+    }
+}
+
+/// The formats that both sections have, in the order of the first; each with its number here and
+/// there.
+pub fn common_codecs(here: &Media, there: &Media) -> Vec<(Codec, Codec)> {
+    let others = there.codecs();
+    here.codecs()
+        .into_iter()
+        .filter_map(|codec| {
+            let other = others.iter().find(|other| other.matches(&codec))?;
+            Some((codec, other.clone()))
+        })
+        .collect()
+}
