@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::{MAX_LINKS, MAX_PAYLOAD_NAME_OCTETS, MAX_PAYLOADS, MAX_TERMINATIONS, SessionId};
 
 /// All that a media server must do for one session. Always sent whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionDescriptor {
     pub session: SessionId,
     /// Ownership epoch of the call; a descriptor of a lower epoch than the held one is refused.
@@ -23,10 +23,11 @@ pub struct SessionDescriptor {
 }
 
 /// One party's end of the media: a pair of ports here, an address there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Termination {
     pub id: u8,
-    /// Where the party's SDP wants RTP (`c=`, `m=`). `None`: not known yet, for instance before its answer.
+    /// Where the party's SDP wants RTP (`c=`, `m=`). `None`: not known yet, for instance before its answer. The
+    /// unspecified address (hold in the old way) counts as `None`.
     #[serde(default)]
     pub remote: Option<SocketAddr>,
     /// Where the party's SDP wants RTCP (`a=rtcp`). `None`: the port after `remote`, or the same with mux.
@@ -47,7 +48,7 @@ pub struct Termination {
     pub latch: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Family {
     V4,
     V6,
@@ -55,7 +56,7 @@ pub enum Family {
 
 /// Which way media flows at a termination, **as the media server sees it**: `SendOnly` sends to the party and hears
 /// nothing from it. A party that says `a=sendonly` is therefore `RecvOnly` here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
     #[default]
     SendRecv,
@@ -96,7 +97,7 @@ impl Direction {
 }
 
 /// One `a=rtpmap`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Payload {
     pub number: u8,
     /// Encoding name as in the SDP; case does not matter.
@@ -105,7 +106,7 @@ pub struct Payload {
 }
 
 /// What comes from one termination goes to another. A termination linked to itself hears itself (echo test).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Link {
     pub from: u8,
     pub to: u8,
@@ -128,7 +129,9 @@ pub enum DescriptorError {
         "termination {0} has a payload type above 127, a name that is empty or too long, or no clock rate"
     )]
     BadPayload(u8),
-    #[error("termination {0} has a remote address of the other family, or port 0")]
+    #[error(
+        "termination {0} has a remote address of the other family, for many hosts, or with port 0"
+    )]
     BadRemote(u8),
 }
 
@@ -192,7 +195,9 @@ impl Termination {
         if !self.payloads.iter().all(Payload::is_possible) {
             return Err(DescriptorError::BadPayload(self.id));
         }
-        let fits = |address: &SocketAddr| self.family.holds(address) && address.port() != 0;
+        let fits = |address: &SocketAddr| {
+            self.family.holds(address) && address.port() != 0 && is_one_host(address)
+        };
         if !self.remote.iter().chain(&self.remote_rtcp).all(fits) {
             return Err(DescriptorError::BadRemote(self.id));
         }
@@ -221,5 +226,12 @@ impl Payload {
             && !self.name.is_empty()
             && self.name.len() <= MAX_PAYLOAD_NAME_OCTETS
             && self.clock_rate > 0
+    }
+}
+
+fn is_one_host(address: &SocketAddr) -> bool {
+    match address.ip() {
+        IpAddr::V4(ip) => !ip.is_multicast() && !ip.is_broadcast(),
+        IpAddr::V6(ip) => !ip.is_multicast(),
     }
 }

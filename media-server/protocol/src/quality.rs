@@ -57,11 +57,7 @@ impl DirectionQuality {
 
     /// Lost packets, of a thousand expected.
     #[must_use]
-    pub const fn loss_permille(&self) -> u64 {
-        if self.expected == 0 {
-            0
-        } else {
-            self.lost.saturating_mul(1000) / self.expected
-        }
+    pub fn loss_permille(&self) -> u64 {
+        self.lost.saturating_mul(1000).checked_div(self.expected).unwrap_or(0)
     }
 }
