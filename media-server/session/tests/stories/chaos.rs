@@ -25,7 +25,7 @@ fn termination() -> impl Strategy<Value = Termination> {
         0_u8..4,
         option::of(1_u16..9),
         any::<(bool, bool, bool)>(),
-        0..4,
+        0_usize..4,
     )
         .prop_map(|(id, remote, flags, direction)| {
             let directions = [
