@@ -1,0 +1,119 @@
+use bytes::Bytes;
+use carillon_sip::dialog::EarlyDialogs;
+use carillon_sip::transaction::ClientKey;
+use carillon_sip::{Message, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::leg::Sent;
+use crate::offer::Negotiation;
+use crate::{LegId, Target};
+
+/// A contact of the callee, from the INVITE that it is sent to the final response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fork {
+    pub(crate) leg: LegId,
+    pub(crate) target: Target,
+    pub(crate) state: ForkState,
+    /// The INVITE that is out: what an heir needs to cancel it or to acknowledge its answer.
+    pub(crate) invite: Option<SentInvite>,
+    pub(crate) early: EarlyDialogs,
+    pub(crate) heard: Vec<Heard>,
+    /// PRACKs and CANCELs without final response.
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) sdp: Negotiation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ForkState {
+    /// Another contact of the same instance is tried first.
+    Waiting,
+    /// Nothing has come back.
+    Trying { next_at_ms: Option<u64> },
+    /// A provisional response has.
+    Proceeding,
+    /// To be cancelled as soon as a provisional response comes (RFC 3261 §9.1).
+    Unwanted { give_up_at_ms: u64 },
+    /// The CANCEL is out.
+    Cancelled { give_up_at_ms: u64 },
+    /// A final response, or none in time.
+    Over { code: u16 },
+    /// It answered first and is the callee's leg now.
+    Won,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SentInvite {
+    pub(crate) key: ClientKey,
+    pub(crate) cseq: u32,
+    pub(crate) message: Message,
+    pub(crate) session_interval_s: u32,
+}
+
+/// What provisional responses of one early dialog have said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    pub(crate) remote_tag: Text,
+    /// RSeq of the last reliable one (RFC 3262 §4).
+    pub(crate) rseq: Option<u32>,
+    pub(crate) sdp: Option<Bytes>,
+}
+
+impl Fork {
+    pub(crate) fn new(leg: LegId, target: Target) -> Self {
+        Self {
+            leg,
+            target,
+            state: ForkState::Waiting,
+            invite: None,
+            early: EarlyDialogs::default(),
+            heard: Vec::new(),
+            sent: Vec::new(),
+            sdp: Negotiation::default(),
+        }
+    }
+
+    /// It may still answer.
+    pub(crate) fn is_alive(&self) -> bool {
+        match self.state {
+            ForkState::Waiting | ForkState::Trying { .. } | ForkState::Proceeding => true,
+            ForkState::Unwanted { .. }
+            | ForkState::Cancelled { .. }
+            | ForkState::Over { .. }
+            | ForkState::Won => false,
+        }
+    }
+
+    /// Nothing is to be expected of it any more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let over = match self.state {
+            ForkState::Waiting | ForkState::Over { .. } | ForkState::Won => true,
+            ForkState::Trying { .. }
+            | ForkState::Proceeding
+            | ForkState::Unwanted { .. }
+            | ForkState::Cancelled { .. } => false,
+        };
+        over && self.sent.is_empty()
+    }
+
+    /// Contacts of the same device are tried one after another.
+    pub(crate) fn same_instance(&self, other: &Self) -> bool {
+        self.target.instance.is_some() && self.target.instance == other.target.instance
+    }
+
+    /// What is known of the early dialog with this tag.
+    pub(crate) fn heard_from(&mut self, remote_tag: &str) -> &mut Heard {
+        let at = self
+            .heard
+            .iter()
+            .position(|heard| heard.remote_tag == *remote_tag)
+            .unwrap_or_else(|| {
+                self.heard.push(Heard {
+                    remote_tag: remote_tag.into(),
+                    rseq: None,
+                    sdp: None,
+                });
+                self.heard.len() - 1
+            });
+        &mut self.heard[at]
+    }
+}

@@ -1,0 +1,236 @@
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use carillon_model::Flow;
+use carillon_sip::dialog::Dialog;
+use carillon_sip::transaction::ClientKey;
+use carillon_sip::{Message, Method, Name};
+use serde::{Deserialize, Serialize};
+
+use crate::asked::Asked;
+use crate::compose::SDP;
+use crate::features::Features;
+use crate::offer::Negotiation;
+use crate::refresh::Refresh;
+use crate::session_timer::{MIN_INTERVAL_S, Session};
+use crate::turn::{PATIENCE_MS, T1_MS, T2_MS, Turn};
+use crate::{LegId, MAX_SENT};
+
+/// One side of the call: the caller from its INVITE on, the callee from its 2xx on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) dialog: Dialog,
+    pub(crate) flow: Flow,
+    /// Our address on the flow's listener.
+    pub(crate) advertised: SocketAddr,
+    pub(crate) peer: Features,
+    pub(crate) sdp: Negotiation,
+    pub(crate) session: Session,
+    /// The Min-SE that the peer wants.
+    pub(crate) min_interval_s: u32,
+    pub(crate) refresh: Refresh,
+    /// The peer's INVITE.
+    pub(crate) incoming: Incoming,
+    /// Requests of ours without final response.
+    pub(crate) sent: Vec<Sent>,
+    /// The ACK of the last 2xx of the peer.
+    pub(crate) acked: Option<SentAck>,
+    /// CSeq of a 2xx of the peer whose ACK waits for the answer of the other side.
+    pub(crate) owed_ack: Option<u32>,
+    pub(crate) release: Release,
+    /// The last final response that changed something, for a repetition that reaches an heir.
+    pub(crate) answered: Option<Answered>,
+}
+
+/// An INVITE of the peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Incoming {
+    Idle,
+    /// It waits for its final response.
+    Asked(Asked),
+    /// Our 2xx waits for its ACK.
+    Unacked(Unacked),
+}
+
+/// A 2xx of ours, repeated until its ACK comes (RFC 3261 §13.3.1.4).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unacked {
+    pub(crate) asked: Asked,
+    pub(crate) response: Message,
+    /// The 2xx has an offer, the ACK the answer.
+    pub(crate) offered: bool,
+    pub(crate) repeat_at_ms: u64,
+    pub(crate) interval_ms: u64,
+    pub(crate) give_up_at_ms: u64,
+}
+
+/// A final response of ours to a request that was not INVITE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    pub(crate) method: Method,
+    pub(crate) cseq: u32,
+    pub(crate) branch: Bytes,
+    pub(crate) response: Message,
+}
+
+/// A request of ours that waits for its final response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    pub(crate) key: ClientKey,
+    pub(crate) cseq: u32,
+    pub(crate) purpose: Purpose,
+    /// Nobody reported on it by then: as if it had timed out.
+    pub(crate) give_up_at_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// A re-INVITE or UPDATE that carries the other side's.
+    Exchange,
+    /// Keeps the session alive.
+    Refresh,
+    /// An INFO of the other side.
+    Relay,
+    Prack,
+    Cancel,
+    Bye,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SentAck {
+    pub(crate) cseq: u32,
+    pub(crate) message: Message,
+}
+
+/// How the dialog is ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Release {
+    No,
+    /// A BYE is due, but must wait for the ACK of our 2xx (RFC 3261 §15).
+    Wanted {
+        reason: String,
+    },
+    /// Our BYE is out, the peer's has come, or there never was a dialog.
+    Done,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, dialog: Dialog, flow: Flow, advertised: SocketAddr) -> Self {
+        Self {
+            id,
+            dialog,
+            flow,
+            advertised,
+            peer: Features::default(),
+            sdp: Negotiation::default(),
+            session: Session::Off,
+            min_interval_s: MIN_INTERVAL_S,
+            refresh: Refresh::Idle,
+            incoming: Incoming::Idle,
+            sent: Vec::new(),
+            acked: None,
+            owed_ack: None,
+            release: Release::No,
+            answered: None,
+        }
+    }
+
+    /// A new request in the dialog, and its transaction.
+    pub(crate) fn request(&mut self, turn: &mut Turn<'_>, method: Method) -> (ClientKey, Message) {
+        let (key, via) = turn.transaction(self.flow.transport, self.advertised);
+        (key, self.dialog.request(method, via))
+    }
+
+    /// The ACK of a 2xx of the peer, kept for the case that the 2xx comes again.
+    pub(crate) fn ack(&mut self, turn: &mut Turn<'_>, cseq: u32, sdp: Option<Bytes>) -> Message {
+        let (_, via) = turn.transaction(self.flow.transport, self.advertised);
+        let mut message = self.dialog.ack(cseq, via);
+        if let Some(sdp) = sdp {
+            message.set_body(SDP, sdp);
+        }
+        self.owed_ack = None;
+        self.acked = Some(SentAck {
+            cseq,
+            message: message.clone(),
+        });
+        message
+    }
+
+    /// Our INVITE waits for its final response, or its 2xx for our ACK.
+    pub(crate) fn invites(&self) -> bool {
+        self.owed_ack.is_some()
+            || self
+                .sent
+                .iter()
+                .any(|sent| sent.purpose.may_change_session())
+    }
+
+    pub(crate) fn may_send(&self) -> bool {
+        self.sent.len() < MAX_SENT
+    }
+
+    /// Keeps a 2xx of ours until its ACK.
+    pub(crate) fn expect_ack(
+        &mut self,
+        now_ms: u64,
+        asked: Asked,
+        response: Message,
+        offered: bool,
+    ) {
+        self.incoming = Incoming::Unacked(Unacked {
+            asked,
+            response,
+            offered,
+            repeat_at_ms: now_ms + T1_MS,
+            interval_ms: T1_MS,
+            give_up_at_ms: now_ms + PATIENCE_MS,
+        });
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        match self.release {
+            Release::No | Release::Wanted { .. } => false,
+            Release::Done => true,
+        }
+    }
+
+    /// A final response that this very request has had before.
+    pub(crate) fn repeated(&self, request: &Message) -> Option<Message> {
+        let answered = self.answered.as_ref()?;
+        let cseq = request.cseq().ok()?;
+        let same = cseq.number == answered.cseq
+            && cseq.method == answered.method
+            && request.headers.get(Name::Via) == Some(&answered.branch);
+        same.then(|| answered.response.clone())
+    }
+}
+
+impl Answered {
+    pub(crate) fn of(asked: &Asked, response: &Message) -> Option<Self> {
+        let branch = response.headers.get(Name::Via)?.clone();
+        Some(Self {
+            method: asked.method.clone(),
+            cseq: asked.cseq,
+            branch,
+            response: response.clone(),
+        })
+    }
+}
+
+impl Purpose {
+    fn may_change_session(self) -> bool {
+        match self {
+            Self::Exchange | Self::Refresh => true,
+            Self::Relay | Self::Prack | Self::Cancel | Self::Bye => false,
+        }
+    }
+}
+
+impl Unacked {
+    /// The time between two repetitions doubles up to T2.
+    pub(crate) fn repeated(&mut self) {
+        self.interval_ms = (self.interval_ms * 2).min(T2_MS);
+        self.repeat_at_ms += self.interval_ms;
+    }
+}

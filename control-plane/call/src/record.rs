@@ -1,0 +1,50 @@
+use carillon_model::{CallRecord, DirectionQuality};
+use carillon_protocol as protocol;
+
+use crate::call::Call;
+use crate::media::CALLER;
+use crate::phase::Ending;
+
+impl Call {
+    /// What remains of the call.
+    pub(crate) fn record(&self, ending: Ending) -> CallRecord {
+        let talked_ms = self
+            .answered_at_ms
+            .map_or(0, |answered| ending.at_ms.saturating_sub(answered));
+        let quality = |of_caller: bool| {
+            let side = self
+                .media
+                .quality
+                .iter()
+                .filter(|quality| (quality.termination == CALLER) == of_caller);
+            side.max_by_key(|quality| quality.packets).map(in_record)
+        };
+        CallRecord {
+            call: self.id,
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+            started_at_ms: self.started_at_ms,
+            answered_at_ms: self.answered_at_ms,
+            ended_at_ms: ending.at_ms,
+            duration_ms: talked_ms,
+            status: ending.status,
+            cause: ending.cause,
+            direction: self.direction,
+            caller_quality: quality(true),
+            callee_quality: quality(false),
+            userfield: None,
+            node: self.node,
+            unprotected: self.unprotected,
+        }
+    }
+}
+
+fn in_record(quality: &protocol::DirectionQuality) -> DirectionQuality {
+    DirectionQuality {
+        packets: quality.packets,
+        bytes: quality.bytes,
+        lost: quality.lost,
+        jitter_ms: quality.jitter_us.div_ceil(1000),
+        mos_hundredths: quality.mos_hundredths.unwrap_or(0),
+    }
+}

@@ -1,0 +1,174 @@
+//! Keeping a session alive (RFC 4028 §7.2, §10), and noticing that nobody does.
+
+use bytes::Bytes;
+use carillon_sip::{Message, Method, Name};
+use serde::{Deserialize, Serialize};
+
+use crate::accept::answer;
+use crate::best::q850_of;
+use crate::bye::Why;
+use crate::call::Call;
+use crate::compose::{SDP, abilities};
+use crate::exchange::raise;
+use crate::glare::wait_ms;
+use crate::leg::{Incoming, Leg, Purpose, Release, Sent};
+use crate::session_timer::{Agreed, Session};
+use crate::turn::Turn;
+use crate::{LegId, Output};
+
+/// How long after a refresh that could not be sent, or was refused, the next one follows.
+const AGAIN_MS: u64 = 5_000;
+/// A peer may ask for a pause of this length at most.
+const MAX_PAUSE_MS: u64 = 30_000;
+
+/// Our refresh of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Refresh {
+    /// The session timer says when.
+    Idle,
+    Sent,
+    /// The last one did not succeed.
+    Waiting {
+        retry_at_ms: u64,
+    },
+}
+
+impl Call {
+    /// Refreshes by UPDATE where the peer knows it, else by a re-INVITE that says the same as before.
+    pub(crate) fn refresh(&mut self, turn: &mut Turn<'_>, leg: LegId) {
+        let busy = self
+            .exchange
+            .as_ref()
+            .is_some_and(|exchange| exchange.from == leg || exchange.to == leg);
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        if busy || side.invites() || side.incoming != Incoming::Idle {
+            side.refresh = Refresh::Waiting {
+                retry_at_ms: turn.now_ms + AGAIN_MS,
+            };
+            return;
+        }
+        let method = if side.peer.update {
+            Method::Update
+        } else {
+            Method::Invite
+        };
+        let body = if side.peer.update {
+            None
+        } else {
+            side.sdp.offer_again()
+        };
+        let (session, min_s) = (side.session.of_request(), side.min_interval_s);
+        let sent = self.send(turn, leg, method, Purpose::Refresh, |message| {
+            refreshing(message, session, min_s, body)
+        });
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        side.refresh = match sent {
+            Some(_) => Refresh::Sent,
+            None => Refresh::Waiting {
+                retry_at_ms: turn.now_ms + AGAIN_MS,
+            },
+        };
+    }
+
+    pub(crate) fn refresh_finished(
+        &mut self,
+        turn: &mut Turn<'_>,
+        leg: LegId,
+        sent: &Sent,
+        code: u16,
+        response: Option<&Message>,
+    ) {
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        if let (200..300, Some(response)) = (code, response) {
+            self.refreshed(turn, leg, sent, response);
+            return;
+        }
+        side.sdp.refused();
+        let pause_ms = match code {
+            // The dialog is gone (RFC 3261 §12.2.1.2, RFC 4028 §10).
+            408 | 481 => {
+                side.release = Release::Done;
+                self.finish(turn, Why::answered(q850_of(code), "Session timer expired"));
+                return;
+            }
+            405 | 501 if side.peer.update => {
+                side.peer.update = false;
+                0
+            }
+            422 if raise(side, response) => 0,
+            491 => wait_ms(turn, side.dialog.role),
+            _ => retry_after_ms(response),
+        };
+        side.refresh = Refresh::Waiting {
+            retry_at_ms: turn.now_ms + pause_ms,
+        };
+    }
+
+    fn refreshed(&mut self, turn: &mut Turn<'_>, leg: LegId, sent: &Sent, response: &Message) {
+        let interval_s = self.interval_s();
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        side.refresh = Refresh::Idle;
+        side.peer.learn(response);
+        side.dialog.refresh_target(response);
+        let asked_s = side.session.interval_s().unwrap_or(interval_s);
+        side.session = Session::start(
+            Agreed::settled(response, &self.policy, asked_s),
+            turn.now_ms,
+        );
+        if response
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite)
+        {
+            let changed = take_answer(side, response);
+            let (message, flow) = (side.ack(turn, sent.cseq, None), side.flow);
+            self.put(Output::Ack { leg, message, flow });
+            if changed {
+                self.put_media();
+            }
+        }
+        // An heir must not end the session by the old deadline.
+        self.put(Output::CommitLazily);
+    }
+
+    /// Nobody has refreshed the session in time.
+    pub(crate) fn expired(&mut self, turn: &mut Turn<'_>) {
+        self.finish(turn, Why::answered(102, "Session timer expired"));
+    }
+}
+
+fn refreshing(message: &mut Message, session: Option<String>, min_s: u32, body: Option<Bytes>) {
+    abilities(message, false);
+    if let Some(session) = session {
+        message.headers.push(Name::SessionExpires, session);
+        message.headers.push(Name::MinSe, min_s.to_string());
+    }
+    if let Some(body) = body {
+        message.set_body(SDP, body);
+    }
+}
+
+/// `true`: the peer answers the same offer otherwise than before.
+fn take_answer(side: &mut Leg, response: &Message) -> bool {
+    side.sdp.agreed();
+    let Ok(Some(sdp)) = answer(response) else {
+        return false;
+    };
+    let changed = side.sdp.remote.as_ref() != Some(&sdp);
+    side.sdp.remote = Some(sdp);
+    changed
+}
+
+fn retry_after_ms(response: Option<&Message>) -> u64 {
+    let asked_s = response.and_then(Message::retry_after);
+    asked_s.map_or(AGAIN_MS, |seconds| {
+        (u64::from(seconds) * 1000).clamp(1_000, MAX_PAUSE_MS)
+    })
+}
