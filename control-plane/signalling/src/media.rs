@@ -1,0 +1,223 @@
+//! Connections to the media servers: one each, made again when it breaks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use carillon_link::{Connection, Endpoint, FrameReceiver, FrameSender, Peer, Service};
+use carillon_model::{MediaServer, MediaServerId, NodeId, State};
+use carillon_protocol as protocol;
+use carillon_protocol::{ClientHello, NodeName, Reply, Request, ToClient, ToServer};
+use carillon_telemetry::Metrics;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::limits::{MEDIA_QUEUE_REQUESTS_MAX, QUEUE_MESSAGES_MAX};
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// For the greeting after the handshake.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What media servers tell the brain.
+#[derive(Debug)]
+pub(crate) enum MediaEvent {
+    Up(MediaServerId),
+    Down(MediaServerId),
+    Reply(MediaServerId, Reply),
+}
+
+/// All media servers of the cluster, as this node is connected to them.
+pub(crate) struct MediaServers {
+    node: NodeId,
+    endpoint: Endpoint,
+    metrics: Metrics,
+    events: mpsc::Sender<MediaEvent>,
+    servers: BTreeMap<MediaServerId, Server>,
+}
+
+struct Server {
+    described: Arc<MediaServer>,
+    requests: mpsc::Sender<Request>,
+    _stop: DropGuard,
+}
+
+impl MediaServers {
+    pub(crate) fn new(
+        node: NodeId,
+        endpoint: Endpoint,
+        metrics: Metrics,
+    ) -> (Self, mpsc::Receiver<MediaEvent>) {
+        let (events, received) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let servers = Self {
+            node,
+            endpoint,
+            metrics,
+            events,
+            servers: BTreeMap::new(),
+        };
+        (servers, received)
+    }
+
+    /// Connects to servers that are new in the state, leaves those that are gone or moved.
+    pub(crate) fn follow(&mut self, state: &State) {
+        let moved = |held: &Server, now: &MediaServer| held.described.control != now.control;
+        self.servers.retain(|id, held| {
+            let now = state.media_servers().get(id);
+            now.is_some_and(|now| !moved(held, now))
+        });
+        for described in state.media_servers().values() {
+            if self.servers.contains_key(&described.id) {
+                continue;
+            }
+            let (requests, queue) = mpsc::channel(MEDIA_QUEUE_REQUESTS_MAX);
+            let stop = CancellationToken::new();
+            let keeper = Keeper {
+                node: self.node,
+                server: Arc::clone(described),
+                endpoint: self.endpoint.clone(),
+                metrics: self.metrics.clone(),
+                events: self.events.clone(),
+            };
+            let stopped = stop.clone();
+            tokio::spawn(async move {
+                let _ = stopped.run_until_cancelled_owned(keeper.keep(queue)).await;
+            });
+            let server = Server {
+                described: Arc::clone(described),
+                requests,
+                _stop: stop.drop_guard(),
+            };
+            self.servers.insert(described.id, server);
+        }
+    }
+
+    /// Sends a request; without a connection it is lost, and the brain knows that the server is down.
+    pub(crate) fn request(&self, server: MediaServerId, request: Request) {
+        let sent = self
+            .servers
+            .get(&server)
+            .map(|server| server.requests.try_send(request));
+        match sent {
+            Some(Ok(())) => {}
+            Some(Err(_)) => tracing::warn!(%server, "a media server is too slow: request dropped"),
+            None => tracing::debug!(%server, "request to a media server that is not there"),
+        }
+    }
+}
+
+/// Keeps one connection.
+struct Keeper {
+    node: NodeId,
+    server: Arc<MediaServer>,
+    endpoint: Endpoint,
+    metrics: Metrics,
+    events: mpsc::Sender<MediaEvent>,
+}
+
+impl Keeper {
+    async fn keep(self, mut requests: mpsc::Receiver<Request>) {
+        let mut backoff = FIRST_BACKOFF;
+        loop {
+            match self.greet().await {
+                Ok((connection, sender, receiver)) => {
+                    backoff = FIRST_BACKOFF;
+                    // What was asked of the connection before belongs to nobody any more.
+                    while requests.try_recv().is_ok() {}
+                    tracing::info!(server = %self.server.name, "media server connected");
+                    self.metrics.media.servers_connected.increment();
+                    self.tell(MediaEvent::Up(self.server.id)).await;
+                    let end = self.converse(sender, receiver, &mut requests).await;
+                    connection.close("conversation over");
+                    self.metrics.media.servers_connected.decrement();
+                    tracing::warn!(server = %self.server.name, "media server lost: {end:#}");
+                    self.tell(MediaEvent::Down(self.server.id)).await;
+                }
+                Err(error) => {
+                    tracing::debug!(server = %self.server.name, "no media server: {error:#}");
+                }
+            }
+            sleep(backoff).await;
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
+        }
+    }
+
+    async fn greet(&self) -> anyhow::Result<(Connection, FrameSender, FrameReceiver)> {
+        let peer = Peer::Media(self.server.id.0);
+        let connection = self
+            .endpoint
+            .connect(self.server.control, peer, Service::Media)
+            .await?;
+        let (mut sender, mut receiver) = connection.open().await?;
+        let hello = ToServer::Hello(ClientHello {
+            version: protocol::VERSION,
+            oldest_version: protocol::OLDEST_VERSION,
+            node: NodeName {
+                id: self.node.0,
+                software: concat!("carillon/", env!("CARGO_PKG_VERSION")).to_owned(),
+            },
+        });
+        sender.send(encoded(&hello)?).await?;
+        let answer = timeout(HELLO_TIMEOUT, receiver.recv())
+            .await
+            .context("wait for the greeting")??
+            .context("the media server closed the stream")?;
+        match protocol::decode::<ToClient>(&answer)? {
+            ToClient::Hello(hello) if hello.version == 0 => {
+                bail!("the media server speaks no version of ours")
+            }
+            ToClient::Hello(_) => Ok((connection, sender, receiver)),
+            ToClient::Reply(_) => bail!("the media server did not greet"),
+        }
+    }
+
+    /// Until the connection breaks; why it did.
+    async fn converse(
+        &self,
+        mut sender: FrameSender,
+        mut receiver: FrameReceiver,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> anyhow::Error {
+        loop {
+            let step = tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => self.ask(&mut sender, request).await,
+                    None => return anyhow::anyhow!("not needed any more"),
+                },
+                frame = receiver.recv() => match frame {
+                    Ok(Some(frame)) => self.hear(&frame).await,
+                    Ok(None) => return anyhow::anyhow!("the media server closed the stream"),
+                    Err(error) => return error.into(),
+                },
+            };
+            if let Err(error) = step {
+                return error;
+            }
+        }
+    }
+
+    async fn ask(&self, sender: &mut FrameSender, request: Request) -> anyhow::Result<()> {
+        sender.send(encoded(&ToServer::Request(request))?).await?;
+        Ok(())
+    }
+
+    async fn hear(&self, frame: &Bytes) -> anyhow::Result<()> {
+        match protocol::decode::<ToClient>(frame)? {
+            ToClient::Reply(reply) => self.tell(MediaEvent::Reply(self.server.id, reply)).await,
+            ToClient::Hello(_) => bail!("the media server greeted twice"),
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: MediaEvent) {
+        // Fails only when the brain has stopped.
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn encoded(message: &ToServer) -> anyhow::Result<Bytes> {
+    Ok(Bytes::from(protocol::encode(message)?))
+}
