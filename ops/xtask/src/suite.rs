@@ -36,7 +36,7 @@ enum Ring {
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
     let wanted = |ring| options.only.is_none_or(|only| only == ring);
     debian::ensure(&debian::BUILD)?;
-    if wanted(Ring::Integration) {
+    if wanted(Ring::Integration) || wanted(Ring::Unit) {
         debian::ensure(&debian::PHONES)?;
     }
     let cargo = Cargo::with_rocksdb(workspace)?;

@@ -1,1 +1,21 @@
-//! To be written.
+//! What the tests of the whole product stand on: a lab that ends with its test, phones of three makes, load by SIPp, a
+//! judge of what was heard, and a client of the REST interface.
+//!
+//! Everything here looks at Carillon from outside, over sockets and files. It knows nothing of its inside, except that
+//! the scripted phone reads and writes messages with `carillon-sip`.
+
+pub mod api;
+mod freshness;
+pub mod hearing;
+mod http;
+pub mod lab;
+pub mod phone;
+pub mod sentence;
+pub mod sipp;
+pub mod softphone;
+pub mod wait;
+
+pub use api::Api;
+pub use lab::{LabOptions, TestLab};
+pub use phone::{Account, Phone};
+pub use wait::eventually;

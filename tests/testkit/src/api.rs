@@ -1,0 +1,174 @@
+//! The REST interface as a script would use it.
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use rustls::ClientConfig;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::http::{self, Answer};
+use crate::phone::Account;
+
+/// A client with a token, towards one node.
+#[derive(Debug, Clone)]
+pub struct Api {
+    config: Arc<ClientConfig>,
+    server: SocketAddr,
+    token: String,
+}
+
+impl Api {
+    /// Logs in.
+    pub fn login(base: &str, authority: &Path, user: &str, password: &str) -> Result<Self> {
+        let server = base
+            .strip_prefix("https://")
+            .context("the interface is served over HTTPS")?;
+        let mut api = Self {
+            config: http::tls(authority)?,
+            server: server
+                .trim_end_matches('/')
+                .parse()
+                .with_context(|| format!("understand {base}"))?,
+            token: String::new(),
+        };
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        let head = format!(
+            "POST /api/auth/0.1/token HTTP/1.1\r\nAuthorization: Basic {basic}\r\nContent-Type: application/json\r\n"
+        );
+        let answer = http::exchange(&api.config, api.server, &head, b"{\"expiration\": 7200}")?;
+        let answer = expect(answer, "token", &[200])?;
+        let token = answer["data"]["token"]
+            .as_str()
+            .context("a token in the answer")?;
+        token.clone_into(&mut api.token);
+        Ok(api)
+    }
+
+    /// Any request; the answer whatever its status.
+    pub fn ask(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Answer> {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nX-Auth-Token: {}\r\nAccept: application/json\r\nContent-Type: {content_type}\r\n",
+            self.token
+        );
+        http::exchange(&self.config, self.server, &head, body)
+            .with_context(|| format!("{method} {path}"))
+    }
+
+    /// What lies there.
+    pub fn get(&self, path: &str) -> Result<Value> {
+        expect(
+            self.ask("GET", path, "application/json", b"")?,
+            path,
+            &[200],
+        )
+    }
+
+    /// A text that lies there, such as CSV.
+    pub fn get_text(&self, path: &str, accept: &str) -> Result<String> {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nX-Auth-Token: {}\r\nAccept: {accept}\r\n",
+            self.token
+        );
+        let answer = http::exchange(&self.config, self.server, &head, b"")?;
+        if answer.status != 200 {
+            bail!(
+                "GET {path}: {}: {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body)
+            );
+        }
+        String::from_utf8(answer.body).context("the answer is text")
+    }
+
+    /// Makes something.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.ask("POST", path, "application/json", &serde_json::to_vec(body)?)?;
+        expect(answer, path, &[200, 201, 204])
+    }
+
+    /// Links or changes something.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.ask("PUT", path, "application/json", &serde_json::to_vec(body)?)?;
+        expect(answer, path, &[200, 204])
+    }
+
+    /// Removes something.
+    pub fn delete(&self, path: &str) -> Result<()> {
+        expect(
+            self.ask("DELETE", path, "application/json", b"")?,
+            path,
+            &[204],
+        )
+        .map(|_| ())
+    }
+
+    /// Makes a context for the numbers `first` to `last`, and a user with a line for each of these accounts.
+    pub fn found_company(&self, accounts: &[Account]) -> Result<()> {
+        let numbers: Vec<u32> = accounts
+            .iter()
+            .map(|account| account.number.parse())
+            .collect::<Result<_, _>>()?;
+        let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else {
+            return Ok(());
+        };
+        let contexts = self.get("/1.1/contexts")?;
+        let known = contexts["items"].as_array().into_iter().flatten();
+        if !known
+            .into_iter()
+            .any(|context| context["name"] == "default")
+        {
+            self.post(
+                "/1.1/contexts",
+                &serde_json::json!({
+                    "name": "default", "label": "Company", "type": "internal",
+                    "user_ranges": [{"start": first.to_string(), "end": last.to_string()}],
+                }),
+            )?;
+        }
+        let mut table =
+            "firstname,lastname,language,exten,context,line_protocol,sip_username,sip_secret\n"
+                .to_owned();
+        for Account {
+            number,
+            username,
+            password,
+            ..
+        } in accounts
+        {
+            table.push_str(&format!(
+                "Phone,{number},en_US,{number},default,sip,{username},{password}\n"
+            ));
+        }
+        let answer = self.ask(
+            "POST",
+            "/1.1/users/import",
+            "text/csv; charset=utf-8",
+            table.as_bytes(),
+        )?;
+        let answer = expect(answer, "users/import", &[200, 201])?;
+        let created = answer["created"].as_array().map_or(0, Vec::len);
+        if created != accounts.len() {
+            bail!(
+                "{created} of {} users were imported: {answer}",
+                accounts.len()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn expect(answer: Answer, what: &str, wanted: &[u16]) -> Result<Value> {
+    if !wanted.contains(&answer.status) {
+        bail!(
+            "{what}: {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+    }
+    if answer.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&answer.body).with_context(|| format!("{what}: the answer is JSON"))
+}

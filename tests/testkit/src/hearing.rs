@@ -1,0 +1,273 @@
+//! Judging what a phone heard: how much of a sentence is in a recording, and the longest piece that is missing.
+//!
+//! The sentence is cut into short windows. A window counts as heard when the recording holds the same waveform at the
+//! place where the windows before it let expect it, or later or earlier by some seconds (recordings of some phones leave
+//! out what did not arrive). Codecs change a waveform little enough for that; another sentence does not fit.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// All comparing is done at this rate: speech below 2 kHz is enough to tell words apart.
+const RATE: u32 = 4_000;
+const WINDOW: usize = (RATE / 5) as usize;
+const HOP: usize = (RATE / 20) as usize;
+const HOP_MS: u32 = 50;
+/// How alike a window must be to count as heard; 1 is the same waveform.
+const ALIKE: f32 = 0.7;
+/// A window this much quieter than the whole sentence is a pause, and says nothing.
+const PAUSE: f32 = 0.15;
+/// How far the recording may run ahead or behind from one window to the next: first near, then anywhere near enough.
+const NEAR: usize = (RATE / 10) as usize;
+const FAR: usize = (RATE * 4) as usize;
+
+/// Samples at the common rate, one channel.
+#[derive(Debug, Clone)]
+pub struct Sound {
+    samples: Vec<f32>,
+}
+
+/// What was heard of a sentence.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hearing {
+    /// Share of the spoken windows that were heard, 0 to 1.
+    pub coverage: f32,
+    /// The longest run of spoken windows that were not heard.
+    pub longest_gap_ms: u32,
+    /// Where the sentence begins in the recording.
+    pub begins_at_ms: Option<u32>,
+}
+
+impl Hearing {
+    /// The sentence is there from the first word to the last.
+    pub fn is_whole(&self) -> bool {
+        self.coverage >= 0.95 && self.longest_gap_ms <= 100
+    }
+}
+
+impl Sound {
+    /// Reads a WAV file of any usual rate and mixes it to one channel.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut reader =
+            hound::WavReader::open(path).with_context(|| format!("read {}", path.display()))?;
+        let spec = reader.spec();
+        if spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int {
+            bail!("{}: samples are not 16 bit", path.display());
+        }
+        // Some phones announce more samples in the header than they have written when they hang up.
+        let samples: Vec<i16> = reader.samples::<i16>().map_while(Result::ok).collect();
+        Self::new(&samples, spec.sample_rate, spec.channels)
+    }
+
+    /// From interleaved samples.
+    pub fn new(samples: &[i16], rate: u32, channels: u16) -> Result<Self> {
+        if !rate.is_multiple_of(RATE) || channels == 0 {
+            bail!("{rate} samples a second in {channels} channels cannot be compared");
+        }
+        // Averaging whole groups is filter enough: what folds back is far below the speech.
+        let group = (rate / RATE) as usize * usize::from(channels);
+        let mean = |group: &[i16]| {
+            group.iter().map(|&sample| f32::from(sample)).sum::<f32>() / group.len() as f32
+        };
+        let mut samples: Vec<f32> = samples.chunks_exact(group).map(mean).collect();
+        let bias = samples.iter().sum::<f32>() / samples.len().max(1) as f32;
+        samples.iter_mut().for_each(|sample| *sample -= bias);
+        Ok(Self { samples })
+    }
+
+    /// Length in milliseconds.
+    pub fn duration_ms(&self) -> u64 {
+        self.samples.len() as u64 * 1_000 / u64::from(RATE)
+    }
+}
+
+/// Looks for a sentence in a recording.
+pub fn judge(sentence: &Sound, heard: &Sound) -> Hearing {
+    let spoken = spoken_windows(&sentence.samples);
+    let energy = Energy::of(&heard.samples);
+    let mut lag = first_lag(&sentence.samples, &spoken, &heard.samples, &energy);
+    let begins_at_ms = lag.zip(spoken.first()).and_then(|(lag, first)| {
+        let place = u32::try_from(lag + *first as isize).ok()?;
+        Some(place * 1_000 / RATE)
+    });
+    let mut found = 0;
+    let mut gap = 0;
+    let mut longest_gap = 0;
+    for &start in &spoken {
+        let window = &sentence.samples[start..start + WINDOW];
+        let near = lag.and_then(|lag| best(window, start, lag, NEAR, &heard.samples, &energy));
+        let place = near
+            .or_else(|| lag.and_then(|lag| best(window, start, lag, FAR, &heard.samples, &energy)));
+        match place {
+            Some(place) => {
+                lag = Some(place);
+                found += 1;
+                gap = 0;
+            }
+            None => {
+                gap += 1;
+                longest_gap = longest_gap.max(gap);
+            }
+        }
+    }
+    Hearing {
+        coverage: found as f32 / spoken.len().max(1) as f32,
+        longest_gap_ms: longest_gap * HOP_MS,
+        begins_at_ms,
+    }
+}
+
+/// Starts of the windows in which something is said.
+fn spoken_windows(samples: &[f32]) -> Vec<usize> {
+    let loudness = |part: &[f32]| {
+        (part.iter().map(|sample| sample * sample).sum::<f32>() / part.len() as f32).sqrt()
+    };
+    let starts = (0..samples.len().saturating_sub(WINDOW)).step_by(HOP);
+    let loud: Vec<(usize, f32)> = starts
+        .map(|start| (start, loudness(&samples[start..start + WINDOW])))
+        .collect();
+    let loudest = loud.iter().map(|(_, level)| *level).fold(0.0, f32::max);
+    loud.into_iter()
+        .filter(|(_, level)| *level > loudest * PAUSE && *level > 1.0)
+        .map(|(start, _)| start)
+        .collect()
+}
+
+/// The place of the first window that is found anywhere at all.
+fn first_lag(sentence: &[f32], spoken: &[usize], heard: &[f32], energy: &Energy) -> Option<isize> {
+    spoken.iter().find_map(|&start| {
+        let window = &sentence[start..start + WINDOW];
+        best(window, start, -(start as isize), heard.len(), heard, energy)
+    })
+}
+
+/// The lag at which a window fits best, within `reach` of the expected one, when it fits well enough.
+fn best(
+    window: &[f32],
+    start: usize,
+    expected: isize,
+    reach: usize,
+    heard: &[f32],
+    energy: &Energy,
+) -> Option<isize> {
+    let last = heard.len().checked_sub(WINDOW)?;
+    let middle = start as isize + expected;
+    let from = (middle - reach as isize).max(0) as usize;
+    let to = usize::try_from(middle + reach as isize).ok()?.min(last);
+    let own: f32 = window.iter().map(|sample| sample * sample).sum();
+    let likeness = |place: usize| {
+        let product: f32 = window
+            .iter()
+            .zip(&heard[place..place + WINDOW])
+            .map(|(a, b)| a * b)
+            .sum();
+        let scale = (own * energy.of_window(place)).sqrt();
+        if scale > 1.0 { product / scale } else { 0.0 }
+    };
+    let (place, likeness) = (from..=to)
+        .map(|place| (place, likeness(place)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (likeness >= ALIKE).then(|| place as isize - start as isize)
+}
+
+/// Running sums of squares, so that the energy of any window is one subtraction.
+struct Energy {
+    sums: Vec<f64>,
+}
+
+impl Energy {
+    fn of(samples: &[f32]) -> Self {
+        let mut sums = Vec::with_capacity(samples.len() + 1);
+        let mut sum = 0.0;
+        sums.push(sum);
+        for sample in samples {
+            sum += f64::from(*sample) * f64::from(*sample);
+            sums.push(sum);
+        }
+        Self { sums }
+    }
+
+    fn of_window(&self, place: usize) -> f32 {
+        (self.sums[place + WINDOW] - self.sums[place]) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_HZ: u32 = 8_000;
+
+    /// Something as irregular as speech: a tone whose pitch and loudness wander.
+    fn babble(seed: u32, seconds: u32) -> Vec<i16> {
+        let mut state = seed;
+        let mut phase = 0.0_f32;
+        let mut pitch = 200.0_f32;
+        let mut level = 0.5_f32;
+        (0..seconds * RATE_HZ)
+            .map(|n| {
+                if n % 400 == 0 {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    pitch = 120.0 + (state >> 20) as f32 / 5.0;
+                    level = 0.2 + ((state >> 8) & 0xff) as f32 / 400.0;
+                }
+                phase += pitch * std::f32::consts::TAU / RATE_HZ as f32;
+                (phase.sin() * level * 12_000.0) as i16
+            })
+            .collect()
+    }
+
+    fn sound(samples: &[i16]) -> Sound {
+        Sound::new(samples, RATE_HZ, 1).unwrap()
+    }
+
+    #[test]
+    fn a_sentence_that_comes_late_and_softer_is_whole() {
+        let said = babble(7, 4);
+        let mut heard = vec![0; 12_345];
+        heard.extend(said.iter().map(|sample| sample / 3));
+        let hearing = judge(&sound(&said), &sound(&heard));
+        assert!(hearing.is_whole(), "{hearing:?}");
+        assert!(
+            hearing.begins_at_ms.unwrap().abs_diff(1_543) < 60,
+            "{hearing:?}"
+        );
+    }
+
+    #[test]
+    fn another_sentence_is_not_heard() {
+        let hearing = judge(&sound(&babble(7, 4)), &sound(&babble(99, 6)));
+        assert!(hearing.coverage < 0.2, "{hearing:?}");
+    }
+
+    #[test]
+    fn silence_is_not_heard() {
+        let hearing = judge(&sound(&babble(7, 4)), &sound(&vec![0; 40_000]));
+        assert_eq!(hearing.coverage, 0.0);
+        assert_eq!(hearing.begins_at_ms, None);
+    }
+
+    #[test]
+    fn a_second_of_silence_in_the_middle_is_a_gap_of_a_second() {
+        let said = babble(7, 6);
+        let mut heard = said.clone();
+        heard[16_000..24_000].fill(0);
+        let hearing = judge(&sound(&said), &sound(&heard));
+        assert!(
+            (900..=1_300).contains(&hearing.longest_gap_ms),
+            "{hearing:?}"
+        );
+    }
+
+    #[test]
+    fn a_piece_that_a_recorder_left_out_is_a_gap_and_the_rest_is_heard() {
+        let said = babble(7, 6);
+        let mut heard = said[..16_000].to_vec();
+        heard.extend_from_slice(&said[24_000..]);
+        let hearing = judge(&sound(&said), &sound(&heard));
+        assert!(
+            (900..=1_300).contains(&hearing.longest_gap_ms),
+            "{hearing:?}"
+        );
+        assert!(hearing.coverage > 0.7, "{hearing:?}");
+    }
+}

@@ -1,0 +1,340 @@
+//! A cluster for one test: `carillon lab up` in a folder of its own, on addresses of its own, ended with the test.
+
+use anyhow::{Context, Result, bail};
+use carillon_lab::Lab;
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::phone::{Account, Phone, Wire};
+use crate::wait::eventually;
+
+/// Second octets of the nets that tests use; 0 and 77 are left to people.
+const NETS: std::ops::RangeInclusive<u8> = 101..=140;
+const SIP_PORT: u16 = 5060;
+const SIP_TLS_PORT: u16 = 5061;
+
+/// What a test wants.
+#[derive(Debug, Clone, Copy)]
+pub struct LabOptions {
+    pub control: u8,
+    pub media: u8,
+    pub namespaces: bool,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            control: 3,
+            media: 2,
+            namespaces: false,
+        }
+    }
+}
+
+/// The cluster of one test.
+#[derive(Debug)]
+pub struct TestLab {
+    /// What runs where.
+    pub lab: Lab,
+    folder: Option<TempDir>,
+    program: PathBuf,
+    next_phone: AtomicU8,
+    _net: NetLock,
+}
+
+impl TestLab {
+    /// Starts a cluster and waits until it is ready.
+    pub fn up(options: LabOptions) -> Result<Self> {
+        let program = program()?;
+        let net = NetLock::take(&program, options.namespaces)?;
+        let folder = tempfile::Builder::new()
+            .prefix("carillon-test-")
+            .tempdir()?;
+        fs::write(&net.path, folder.path().as_os_str().as_encoded_bytes())?;
+        let mut command = Command::new(&program);
+        command
+            .args(["lab", "up", "--net", &net.text])
+            .arg("--dir")
+            .arg(folder.path());
+        command.args([
+            "--control",
+            &options.control.to_string(),
+            "--media",
+            &options.media.to_string(),
+        ]);
+        if options.namespaces {
+            command.arg("--namespaces");
+        }
+        succeed(&mut command)?;
+        Ok(Self {
+            lab: Lab::read(folder.path())?,
+            folder: Some(folder),
+            program,
+            next_phone: AtomicU8::new(1),
+            _net: net,
+        })
+    }
+
+    /// Three control nodes and two media servers on loopback, with a line for each number.
+    pub fn with_company(numbers: impl IntoIterator<Item = u32>) -> Result<Self> {
+        let lab = Self::up(LabOptions::default())?;
+        let accounts: Vec<Account> = numbers.into_iter().map(Account::of).collect();
+        lab.api(1)?.found_company(&accounts)?;
+        Ok(lab)
+    }
+
+    /// The lab's folder.
+    pub fn dir(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// SIP of control node `number`, counted from 1.
+    pub fn sip(&self, number: usize) -> Result<SocketAddr> {
+        Ok(SocketAddr::from((self.control_address(number)?, SIP_PORT)))
+    }
+
+    /// SIP over TLS of control node `number`.
+    pub fn sip_tls(&self, number: usize) -> Result<SocketAddr> {
+        Ok(SocketAddr::from((
+            self.control_address(number)?,
+            SIP_TLS_PORT,
+        )))
+    }
+
+    fn control_address(&self, number: usize) -> Result<Ipv4Addr> {
+        let node = number
+            .checked_sub(1)
+            .and_then(|index| self.lab.control.get(index));
+        Ok(node
+            .with_context(|| format!("there is no control node {number}"))?
+            .address)
+    }
+
+    /// The REST interface of control node `number`, as the administrator.
+    pub fn api(&self, number: usize) -> Result<Api> {
+        let node = number
+            .checked_sub(1)
+            .and_then(|index| self.lab.control.get(index));
+        let node = node.with_context(|| format!("there is no control node {number}"))?;
+        Api::login(
+            &node.api,
+            &self.lab.ca,
+            &self.lab.admin.user,
+            &self.lab.admin.password,
+        )
+    }
+
+    /// An address on loopback that no other phone of this lab has; the port is the kernel's choice.
+    pub fn phone_address(&self) -> Result<SocketAddr> {
+        let number = self.next_phone.fetch_add(1, Ordering::Relaxed);
+        let [first, second, ..] = self.control_address(1)?.octets();
+        Ok(SocketAddr::from((
+            Ipv4Addr::new(first, second, 3, number),
+            0,
+        )))
+    }
+
+    /// A scripted phone over UDP towards control node `node`; not registered yet.
+    pub fn phone(&self, number: u32, node: usize) -> Result<Phone> {
+        Phone::udp(&Account::of(number), self.phone_address()?, self.sip(node)?)
+    }
+
+    /// A scripted phone over TCP.
+    pub fn phone_tcp(&self, number: u32, node: usize) -> Result<Phone> {
+        Ok(Phone::new(
+            &Account::of(number),
+            Wire::tcp(self.sip(node)?)?,
+        ))
+    }
+
+    /// A scripted phone over TLS, which checks the node's certificate.
+    pub fn phone_tls(&self, number: u32, node: usize) -> Result<Phone> {
+        let config = crate::http::tls(&self.lab.ca)?;
+        Ok(Phone::new(
+            &Account::of(number),
+            Wire::tls(self.sip_tls(node)?, &config)?,
+        ))
+    }
+
+    /// `carillon lab kill NAME`, with SIGKILL.
+    pub fn kill(&self, name: &str) -> Result<()> {
+        self.run(["kill", name])
+    }
+
+    /// `carillon lab start NAME`, and waits until it is ready.
+    pub fn start(&mut self, name: &str) -> Result<()> {
+        self.run(["start", name])?;
+        self.lab = Lab::read(self.dir())?;
+        Ok(())
+    }
+
+    /// Runs a lab command on this lab.
+    pub fn run<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("lab")
+            .args(arguments)
+            .arg("--dir")
+            .arg(self.dir());
+        succeed(&mut command)
+    }
+
+    /// A command that runs on one of the lab's hosts (with namespaces).
+    pub fn on_host(&self, host: &str, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["lab", "exec", host, "--dir"])
+            .arg(self.dir())
+            .arg("--")
+            .arg(program);
+        command
+    }
+
+    /// The number that a node's metrics give for a series, labels included in the name; 0 where the series is absent.
+    pub fn metric(&self, node: &str, series: &str) -> Result<f64> {
+        let text = self.metrics(node)?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(line.map_or(Ok(0.0), |value| value.trim().parse())?)
+    }
+
+    /// A node's metrics as they are served.
+    pub fn metrics(&self, node: &str) -> Result<String> {
+        let control = self
+            .lab
+            .control
+            .iter()
+            .map(|node| (&node.name, &node.metrics));
+        let media = self
+            .lab
+            .media
+            .iter()
+            .map(|server| (&server.name, &server.metrics));
+        let (_, url) = control
+            .chain(media)
+            .find(|(name, _)| *name == node)
+            .with_context(|| format!("{node} has no metrics"))?;
+        crate::http::get_plain(url)
+    }
+
+    /// The resident memory of a process, in bytes.
+    pub fn memory(&self, node: &str) -> Result<u64> {
+        let (_, pid) = self
+            .lab
+            .processes()
+            .find(|(name, _)| *name == node)
+            .with_context(|| format!("there is no process {node}"))?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("a process has memory")?;
+        let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kibibytes * 1024)
+    }
+
+    /// Calls that are under way, as node 1 knows them.
+    pub fn live_calls(&self) -> Result<usize> {
+        let calls = self.api(1)?.get("/api/v1/calls")?;
+        Ok(calls["items"].as_array().context("a list of calls")?.len())
+    }
+
+    /// Waits until no call is left on the cluster.
+    pub fn until_no_call_is_left(&self, limit: std::time::Duration) -> Result<()> {
+        eventually("no call is left", limit, || {
+            Ok((self.live_calls()? == 0).then_some(()))
+        })
+    }
+}
+
+impl Drop for TestLab {
+    fn drop(&mut self) {
+        if let Err(error) = self.run(["down"]) {
+            eprintln!("the lab did not end: {error:#}");
+        }
+        if thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            eprintln!("the lab's logs stay in {}", folder.keep().display());
+        }
+    }
+}
+
+/// A net that no other test of this machine uses now; what a dead test left there is ended first.
+#[derive(Debug)]
+struct NetLock {
+    text: String,
+    path: PathBuf,
+    _file: File,
+}
+
+impl NetLock {
+    fn take(program: &Path, namespaces: bool) -> Result<Self> {
+        let folder = env::temp_dir().join("carillon-test-nets");
+        fs::create_dir_all(&folder)?;
+        let first = if namespaces { 10 } else { 127 };
+        for second in NETS {
+            let text = format!("{first}.{second}");
+            let path = folder.join(&text);
+            let mut file = File::options()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(&path)?;
+            if file.try_lock().is_err() {
+                continue;
+            }
+            let mut left = String::new();
+            file.read_to_string(&mut left)?;
+            if Path::new(&left).join("lab.json").exists() {
+                succeed(Command::new(program).args(["lab", "down", "--dir", &left]))?;
+                fs::remove_dir_all(&left)?;
+            }
+            return Ok(Self {
+                text,
+                path,
+                _file: file,
+            });
+        }
+        bail!("all nets for tests are taken");
+    }
+}
+
+/// The program under test: `$CARILLON`, or the one beside the test in the target folder.
+pub fn program() -> Result<PathBuf> {
+    if let Some(program) = env::var_os("CARILLON") {
+        return Ok(PathBuf::from(program));
+    }
+    let test = env::current_exe().context("find the test program")?;
+    let folder = test
+        .ancestors()
+        .find(|folder| folder.join("carillon").is_file());
+    let folder =
+        folder.context("no carillon beside the test; cargo build -p carillon-daemon makes it")?;
+    Ok(folder.join("carillon"))
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("start {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}

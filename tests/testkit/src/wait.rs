@@ -1,0 +1,35 @@
+//! Waiting for a condition, never for time to pass.
+
+use anyhow::{Result, bail};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Looks until there is something to see; an error that names it when the time is up.
+pub fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let obstacle = match look() {
+            Ok(Some(seen)) => return Ok(seen),
+            Ok(None) => None,
+            Err(error) => Some(error),
+        };
+        if Instant::now() >= deadline {
+            match obstacle {
+                Some(error) => bail!("{what}: not within {} s: {error:#}", limit.as_secs_f32()),
+                None => bail!("{what}: not within {} s", limit.as_secs_f32()),
+            }
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Lets a call last: the one wait of a test in which nothing is expected to happen.
+pub fn talk_for(time: Duration) {
+    thread::sleep(time);
+}
