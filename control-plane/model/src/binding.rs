@@ -49,7 +49,9 @@ impl Binding {
     /// URIs are compared as text: who knows SIP brings the new spelling into line with the stored one before.
     pub fn same_contact(&self, other: &Self) -> bool {
         match (&self.instance, self.reg_id, &other.instance, other.reg_id) {
-            (Some(mine), Some(my_id), Some(theirs), Some(their_id)) => mine == theirs && my_id == their_id,
+            (Some(mine), Some(my_id), Some(theirs), Some(their_id)) => {
+                mine == theirs && my_id == their_id
+            }
             _ => self.contact == other.contact,
         }
     }

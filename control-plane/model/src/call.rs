@@ -91,7 +91,7 @@ pub struct CallEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CallCommand {
     /// The owner's new value.
-    Put(CallEntry),
+    Put(Box<CallEntry>),
     /// The call is over: its entry goes, its record is written, once.
     End {
         /// Which call.
@@ -143,6 +143,8 @@ pub enum CallOutcome {
     Ended,
     /// There is no such call.
     Unknown,
+    /// A dialog of it belongs to another call.
+    DialogTaken,
     /// A limit of the cluster: [`MAX_CALLS`], [`MAX_CALL_DIALOGS`] or [`MAX_CALL_BODY`].
     TooMuch,
 }

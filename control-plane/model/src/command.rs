@@ -4,9 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Administrator, AdministratorId, ApiToken, BindingChange, CallCommand, ConfigKind, Context, ContextId, ControlNode,
-    EndpointId, Extension, ExtensionId, ImportMode, ImportRow, LeaseCommand, Line, LineId, MediaServer, MediaServerId,
-    MediaState, NodeId, NodeState, Site, SiteId, SipEndpoint, TokenHash, User, UserId,
+    Administrator, AdministratorId, ApiToken, BindingChange, CallCommand, ConfigKind, Context,
+    ContextId, ControlNode, EndpointId, Extension, ExtensionId, ImportMode, ImportRow,
+    LeaseCommand, Line, LineId, MediaServer, MediaServerId, MediaState, NodeId, NodeState,
+    SipEndpoint, Site, SiteId, TokenHash, User, UserId,
 };
 
 /// Place of a command in the log, and the leader's time.
@@ -56,7 +57,11 @@ pub struct Initialise {
 
 impl std::fmt::Debug for Initialise {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Initialise({}, realm {})", self.administrator.username, self.realm)
+        write!(
+            f,
+            "Initialise({}, realm {})",
+            self.administrator.username, self.realm
+        )
     }
 }
 
@@ -91,6 +96,10 @@ pub enum ConfigCommand {
 
 /// A resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one command, in a box already"
+)]
 pub enum Resource {
     /// A user.
     User(User),
@@ -207,7 +216,7 @@ pub enum NodeCommand {
 /// A change of the media servers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MediaCommand {
-    /// Announce one: a new name gets an id, a known name keeps its own.
+    /// Announce one: with an id it is that one; without (0), a new name gets an id and a known name keeps its own.
     Put(MediaServer),
     /// It stands elsewhere.
     SetState {

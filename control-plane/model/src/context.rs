@@ -23,7 +23,13 @@ pub enum ContextKind {
 
 impl ContextKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Internal, Self::Incall, Self::Outcall, Self::Services, Self::Others];
+    pub const ALL: [Self; 5] = [
+        Self::Internal,
+        Self::Incall,
+        Self::Outcall,
+        Self::Services,
+        Self::Others,
+    ];
 
     /// As in the configuration interface.
     pub fn as_str(self) -> &'static str {

@@ -82,7 +82,11 @@ mod tests {
     #[test]
     fn ha1_is_that_of_rfc_7616() {
         // RFC 7616 §3.9.1: the values from which its example responses follow.
-        let ha1 = Ha1::new("Mufasa", "http-auth@example.org", &Secret::new("Circle of Life"));
+        let ha1 = Ha1::new(
+            "Mufasa",
+            "http-auth@example.org",
+            &Secret::new("Circle of Life"),
+        );
         assert_eq!(ha1.md5.expose(), "3d78807defe7de2157e2b0b6573a855f");
         assert_eq!(
             ha1.sha256.expose(),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{NodeId, ParseIdError};
 
 /// What carries SIP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// Datagrams.

@@ -138,7 +138,9 @@ impl<'de> Deserialize<'de> for CallId {
             }
 
             fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<CallId, E> {
-                let bytes = bytes.try_into().map_err(|_| E::custom("a call id has 16 octets"))?;
+                let bytes = bytes
+                    .try_into()
+                    .map_err(|_| E::custom("a call id has 16 octets"))?;
                 Ok(CallId(u128::from_be_bytes(bytes)))
             }
         }
@@ -156,7 +158,14 @@ mod tests {
 
     #[test]
     fn a_call_id_reads_back_what_it_wrote() {
-        for value in [0, 1, 31, 32, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+        for value in [
+            0,
+            1,
+            31,
+            32,
+            u128::MAX,
+            0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        ] {
             let id = CallId(value);
             assert_eq!(id.to_string().len(), 26);
             assert_eq!(id.to_string().parse(), Ok(id));
@@ -169,8 +178,14 @@ mod tests {
 
     #[test]
     fn a_text_of_130_bits_is_no_call_id() {
-        assert_eq!("iaaaaaaaaaaaaaaaaaaaaaaaaa".parse::<CallId>(), Err(ParseIdError));
+        assert_eq!(
+            "iaaaaaaaaaaaaaaaaaaaaaaaaa".parse::<CallId>(),
+            Err(ParseIdError)
+        );
         assert_eq!("short".parse::<CallId>(), Err(ParseIdError));
-        assert_eq!("AAAAAAAAAAAAAAAAAAAAAAAAAA".parse::<CallId>(), Err(ParseIdError));
+        assert_eq!(
+            "AAAAAAAAAAAAAAAAAAAAAAAAAA".parse::<CallId>(),
+            Err(ParseIdError)
+        );
     }
 }

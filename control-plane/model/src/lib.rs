@@ -37,12 +37,12 @@ mod user;
 pub use account::{Account, Administrator, ApiToken, TokenHash};
 pub use binding::{Binding, BindingChange, BindingOutcome, MAX_BINDINGS};
 pub use call::{
-    CallCommand, CallEntry, CallOutcome, CallState, CallSummary, DialogKey, MAX_CALL_BODY, MAX_CALL_DIALOGS, MAX_CALLS,
-    Party,
+    CallCommand, CallEntry, CallOutcome, CallState, CallSummary, DialogKey, MAX_CALL_BODY,
+    MAX_CALL_DIALOGS, MAX_CALLS, Party,
 };
 pub use command::{
-    AccountCommand, Command, ConfigCommand, Initialise, Link, MediaCommand, NodeCommand, Resource, ResourceKey,
-    SecretCommand, Stamp,
+    AccountCommand, Command, ConfigCommand, Initialise, Link, MediaCommand, NodeCommand, Resource,
+    ResourceKey, SecretCommand, Stamp,
 };
 pub use context::{Context, ContextKind, NumberRange};
 pub use endpoint::{DEFAULT_REALM, Ha1, SipEndpoint};
@@ -50,8 +50,8 @@ pub use event::{ConfigKind, Event};
 pub use extension::Extension;
 pub use flow::{Flow, Transport};
 pub use id::{
-    AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, LineId, MediaServerId, NodeId, ParseIdError,
-    SiteId, UserId,
+    AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, LineId, MediaServerId,
+    NodeId, ParseIdError, SiteId, UserId,
 };
 pub use import::{ImportMode, ImportRow, Imported, MAX_IMPORT_ROWS, RowError};
 pub use lease::{Lease, LeaseCommand, LeaseOutcome};
@@ -61,7 +61,8 @@ pub use node::{ControlNode, NodeState, SipListener};
 pub use outcome::{Applied, Outcome, Rejection, RejectionKind};
 pub use random::{Random, Seeded};
 pub use record::{
-    CallCause, CallDirection, CallRecord, CallStatus, DirectionQuality, HistoryRow, HistoryTable, RECORDS_IN_MEMORY,
+    CallCause, CallDirection, CallRecord, CallStatus, DirectionQuality, HistoryRow, HistoryTable,
+    RECORDS_IN_MEMORY,
 };
 pub use secret::Secret;
 pub use state::State;

@@ -88,11 +88,17 @@ mod tests {
 
     #[test]
     fn a_subnet_holds_its_own_and_no_others() {
-        let office = Subnet { address: "10.1.2.3".parse().unwrap(), prefix: 16 };
+        let office = Subnet {
+            address: "10.1.2.3".parse().unwrap(),
+            prefix: 16,
+        };
         assert!(office.contains("10.1.200.1".parse().unwrap()));
         assert!(!office.contains("10.2.0.1".parse().unwrap()));
         assert!(!office.contains("::1".parse().unwrap()));
-        let all = Subnet { address: "::".parse().unwrap(), prefix: 0 };
+        let all = Subnet {
+            address: "::".parse().unwrap(),
+            prefix: 0,
+        };
         assert!(all.contains("2001:db8::1".parse().unwrap()));
     }
 }

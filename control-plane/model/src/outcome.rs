@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BindingOutcome, CallOutcome, Epoch, Event, HistoryRow, Imported, LeaseOutcome, ResourceKey, RowError};
+use crate::{
+    BindingOutcome, CallOutcome, Epoch, Event, HistoryRow, Imported, LeaseOutcome, ResourceKey,
+    RowError,
+};
 
 /// Why something may not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +42,28 @@ pub struct Rejection {
 
 impl Rejection {
     /// A refusal.
-    pub fn new(kind: RejectionKind, resource: &str, field: &str, message: impl Into<String>) -> Self {
-        Self { kind, resource: resource.to_owned(), field: field.to_owned(), message: message.into() }
+    pub fn new(
+        kind: RejectionKind,
+        resource: &str,
+        field: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            resource: resource.to_owned(),
+            field: field.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} field '{}': {}", self.resource, self.field, self.message)
+        write!(
+            f,
+            "{} field '{}': {}",
+            self.resource, self.field, self.message
+        )
     }
 }
 

@@ -134,7 +134,12 @@ impl HistoryRow {
     /// The row of a call record.
     pub fn call_record(sequence: u64, record: &CallRecord) -> Self {
         let value = rmp_serde::to_vec_named(record).expect("a record is plain data");
-        Self { table: HistoryTable::CallRecords, at_ms: record.started_at_ms, sequence, value: value.into() }
+        Self {
+            table: HistoryTable::CallRecords,
+            at_ms: record.started_at_ms,
+            sequence,
+            value: value.into(),
+        }
     }
 
     /// A key that sorts by time: eight octets of time, eight of sequence.

@@ -22,7 +22,10 @@ struct Row<V> {
 
 impl<V> Clone for Row<V> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), hash: self.hash }
+        Self {
+            value: Arc::clone(&self.value),
+            hash: self.hash,
+        }
     }
 }
 
@@ -58,7 +61,10 @@ impl<K: Ord + Clone + Serialize, V: Serialize> Table<K, V> {
     }
 
     /// The rows whose keys lie in a range.
-    pub fn range(&self, range: impl RangeBounds<K>) -> impl DoubleEndedIterator<Item = (&K, &Arc<V>)> {
+    pub fn range(
+        &self,
+        range: impl RangeBounds<K>,
+    ) -> impl DoubleEndedIterator<Item = (&K, &Arc<V>)> {
         self.rows.range(range).map(|(key, row)| (key, &row.value))
     }
 
@@ -74,7 +80,13 @@ impl<K: Ord + Clone + Serialize, V: Serialize> Table<K, V> {
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<Arc<V>> {
         let hash = hash_of(&(&key, &value));
-        let old = self.rows.insert(key, Row { value: Arc::new(value), hash });
+        let old = self.rows.insert(
+            key,
+            Row {
+                value: Arc::new(value),
+                hash,
+            },
+        );
         self.digest = self.digest.wrapping_add(hash);
         old.map(|row| {
             self.digest = self.digest.wrapping_sub(row.hash);
@@ -91,22 +103,33 @@ impl<K: Ord + Clone + Serialize, V: Serialize> Table<K, V> {
 
 impl<K: Ord + Clone, V> Default for Table<K, V> {
     fn default() -> Self {
-        Self { rows: OrdMap::new(), digest: 0 }
+        Self {
+            rows: OrdMap::new(),
+            digest: 0,
+        }
     }
 }
 
 impl<K: Ord + Clone + fmt::Debug, V: fmt::Debug> fmt::Debug for Table<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.rows.iter().map(|(key, row)| (key, &row.value))).finish()
+        f.debug_map()
+            .entries(self.rows.iter().map(|(key, row)| (key, &row.value)))
+            .finish()
     }
 }
 
 impl<K: Ord + Clone, V: PartialEq> PartialEq for Table<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.rows.len() == other.rows.len()
-            && self.rows.iter().zip(other.rows.iter()).all(|(mine, theirs)| {
-                mine.0 == theirs.0 && mine.1.hash == theirs.1.hash && mine.1.value == theirs.1.value
-            })
+            && self
+                .rows
+                .iter()
+                .zip(other.rows.iter())
+                .all(|(mine, theirs)| {
+                    mine.0 == theirs.0
+                        && mine.1.hash == theirs.1.hash
+                        && mine.1.value == theirs.1.value
+                })
     }
 }
 

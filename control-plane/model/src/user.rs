@@ -7,7 +7,10 @@ use crate::{LineId, Secret, UserId};
 /// A person, or what is treated as one (a meeting room, a door).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(clippy::struct_excessive_bools, reason = "the flags of the configuration interface, one by one")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the flags of the configuration interface, one by one"
+)]
 pub struct User {
     /// Number of the user.
     pub id: UserId,
@@ -129,6 +132,7 @@ impl User {
             let name = text.split('<').next().unwrap_or_default();
             name.trim().trim_matches('"').to_owned()
         });
-        own.filter(|name| !name.is_empty()).unwrap_or_else(|| self.full_name())
+        own.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| self.full_name())
     }
 }

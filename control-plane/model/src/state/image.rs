@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{State, indices::Indices};
 use crate::{
-    Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context, ContextId, ControlNode,
-    EndpointId, Extension, ExtensionId, Lease, Line, LineId, MediaServer, MediaServerId, NodeId, Site, SiteId,
-    SipEndpoint, Table, TokenHash, User, UserId,
+    Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context,
+    ContextId, ControlNode, EndpointId, Extension, ExtensionId, Lease, Line, LineId, MediaServer,
+    MediaServerId, NodeId, SipEndpoint, Site, SiteId, Table, TokenHash, User, UserId,
 };
 
 /// The last number given to each kind of resource. Numbers are never given twice.

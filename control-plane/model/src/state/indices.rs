@@ -4,8 +4,8 @@ use imbl::{OrdMap, OrdSet};
 
 use super::State;
 use crate::{
-    ApiToken, Binding, CallEntry, CallId, Context, ContextId, DialogKey, EndpointId, Extension, ExtensionId, Line,
-    LineId, SipEndpoint, TokenHash, User, UserId,
+    CallEntry, CallId, Context, ContextId, DialogKey, EndpointId, Extension, ExtensionId, Line,
+    LineId, SipEndpoint, User, UserId,
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,9 +21,6 @@ pub(super) struct Indices {
     pub(super) dialogs: OrdMap<DialogKey, CallId>,
     pub(super) calls_by_line: OrdSet<(LineId, CallId)>,
     pub(super) ended: OrdMap<CallId, u64>,
-    /// The first expiry of each endpoint's bindings.
-    pub(super) binding_expiries: OrdSet<(u64, EndpointId)>,
-    pub(super) token_expiries: OrdSet<(u64, TokenHash)>,
 }
 
 impl Indices {
@@ -31,12 +28,19 @@ impl Indices {
         let mut indices = Self::default();
         state.users.values().for_each(|user| indices.add_user(user));
         state.lines.values().for_each(|line| indices.add_line(line));
-        state.endpoints.values().for_each(|endpoint| indices.add_endpoint(endpoint));
-        state.extensions.values().for_each(|extension| indices.add_extension(extension));
-        state.contexts.values().for_each(|context| indices.add_context(context));
+        state
+            .endpoints
+            .values()
+            .for_each(|endpoint| indices.add_endpoint(endpoint));
+        state
+            .extensions
+            .values()
+            .for_each(|extension| indices.add_extension(extension));
+        state
+            .contexts
+            .values()
+            .for_each(|context| indices.add_context(context));
         state.calls.values().for_each(|call| indices.add_call(call));
-        state.tokens.values().for_each(|token| indices.add_token(token));
-        state.bindings.iter().for_each(|(endpoint, bindings)| indices.add_bindings(*endpoint, bindings));
         state.ended.iter().for_each(|(sequence, call)| {
             indices.ended.insert(**call, *sequence);
         });
@@ -76,7 +80,8 @@ impl Indices {
     }
 
     pub(super) fn add_endpoint(&mut self, endpoint: &SipEndpoint) {
-        self.endpoints_by_username.insert(endpoint.username.clone(), endpoint.id);
+        self.endpoints_by_username
+            .insert(endpoint.username.clone(), endpoint.id);
     }
 
     pub(super) fn drop_endpoint(&mut self, endpoint: &SipEndpoint) {
@@ -84,7 +89,10 @@ impl Indices {
     }
 
     pub(super) fn add_extension(&mut self, extension: &Extension) {
-        let numbers = self.extensions.entry(extension.context.clone()).or_default();
+        let numbers = self
+            .extensions
+            .entry(extension.context.clone())
+            .or_default();
         numbers.insert(extension.exten.clone(), extension.id);
     }
 
@@ -98,7 +106,8 @@ impl Indices {
     }
 
     pub(super) fn add_context(&mut self, context: &Context) {
-        self.contexts_by_name.insert(context.name.clone(), context.id);
+        self.contexts_by_name
+            .insert(context.name.clone(), context.id);
     }
 
     pub(super) fn drop_context(&mut self, context: &Context) {
@@ -130,32 +139,12 @@ impl Indices {
             self.add_call(new);
         }
     }
-
-    pub(super) fn add_token(&mut self, token: &ApiToken) {
-        self.token_expiries.insert((token.expires_at_ms, token.hash));
-    }
-
-    pub(super) fn drop_token(&mut self, token: &ApiToken) {
-        self.token_expiries.remove(&(token.expires_at_ms, token.hash));
-    }
-
-    pub(super) fn add_bindings(&mut self, endpoint: EndpointId, bindings: &[Binding]) {
-        if let Some(first) = first_expiry(bindings) {
-            self.binding_expiries.insert((first, endpoint));
-        }
-    }
-
-    pub(super) fn drop_bindings(&mut self, endpoint: EndpointId, bindings: &[Binding]) {
-        if let Some(first) = first_expiry(bindings) {
-            self.binding_expiries.remove(&(first, endpoint));
-        }
-    }
 }
 
 fn lines_of(call: &CallEntry) -> impl Iterator<Item = LineId> {
-    call.summary.caller.line.into_iter().chain(call.summary.callee.line)
-}
-
-fn first_expiry(bindings: &[Binding]) -> Option<u64> {
-    bindings.iter().map(|binding| binding.expires_at_ms).min()
+    call.summary
+        .caller
+        .line
+        .into_iter()
+        .chain(call.summary.callee.line)
 }

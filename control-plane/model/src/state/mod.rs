@@ -4,7 +4,7 @@ mod image;
 mod indices;
 mod store;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use imbl::OrdMap;
@@ -12,16 +12,17 @@ use imbl::OrdMap;
 pub(crate) use self::image::Counters;
 use self::{image::Image, indices::Indices};
 use crate::{
-    Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context, ContextId, ControlNode,
-    DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Lease, Line, LineId, MediaServer, MediaServerId,
-    NodeId, Site, SiteId, SipEndpoint, Table, TokenHash, User, UserId, hash::hash_of,
+    Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context,
+    ContextId, ControlNode, DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Lease,
+    Line, LineId, MediaServer, MediaServerId, NodeId, SipEndpoint, Site, SiteId, Table, TokenHash,
+    User, UserId, hash::hash_of,
 };
 
 /// Name of the secret that signs SIP nonces.
 pub(crate) const NONCE_KEY: &str = "nonce";
 
 /// Everything that every control node knows. A clone is a snapshot and costs nothing.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(from = "Image", into = "Image")]
 pub struct State {
     pub(crate) applied: u64,
@@ -47,6 +48,21 @@ pub struct State {
     indices: Indices,
 }
 
+impl fmt::Debug for State {
+    /// Counts only: the rest has secrets and people's numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("applied", &self.applied)
+            .field("users", &self.users.len())
+            .field("lines", &self.lines.len())
+            .field("endpoints", &self.endpoints.len())
+            .field("registrations", &self.bindings.len())
+            .field("calls", &self.calls.len())
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
 impl State {
     /// Log index of the last applied command.
     pub fn applied(&self) -> u64 {
@@ -63,16 +79,39 @@ impl State {
         hash_of(&(
             (self.applied, self.now_ms, &self.counters, &self.realm),
             hash_of(&self.secrets.iter().collect::<Vec<_>>()),
-            (self.users.digest(), self.lines.digest(), self.endpoints.digest(), self.extensions.digest()),
-            (self.contexts.digest(), self.sites.digest(), self.media_servers.digest(), self.nodes.digest()),
-            (self.administrators.digest(), self.tokens.digest(), self.bindings.digest(), self.calls.digest()),
-            (self.ended.digest(), self.records.digest(), self.leases.digest()),
+            (
+                self.users.digest(),
+                self.lines.digest(),
+                self.endpoints.digest(),
+                self.extensions.digest(),
+            ),
+            (
+                self.contexts.digest(),
+                self.sites.digest(),
+                self.media_servers.digest(),
+                self.nodes.digest(),
+            ),
+            (
+                self.administrators.digest(),
+                self.tokens.digest(),
+                self.bindings.digest(),
+                self.calls.digest(),
+            ),
+            (
+                self.ended.digest(),
+                self.records.digest(),
+                self.leases.digest(),
+            ),
         ))
     }
 
     /// The digest realm.
     pub fn realm(&self) -> &str {
-        if self.realm.is_empty() { DEFAULT_REALM } else { &self.realm }
+        if self.realm.is_empty() {
+            DEFAULT_REALM
+        } else {
+            &self.realm
+        }
     }
 
     /// The key of SIP nonces, once the cluster has one.
@@ -162,12 +201,14 @@ impl State {
 
     /// The user of a login.
     pub fn user_by_username(&self, username: &str) -> Option<&Arc<User>> {
-        self.users.get(self.indices.users_by_username.get(username)?)
+        self.users
+            .get(self.indices.users_by_username.get(username)?)
     }
 
     /// The endpoint that registers with this name.
     pub fn endpoint_by_username(&self, username: &str) -> Option<&Arc<SipEndpoint>> {
-        self.endpoints.get(self.indices.endpoints_by_username.get(username)?)
+        self.endpoints
+            .get(self.indices.endpoints_by_username.get(username)?)
     }
 
     /// The line that a provisioning code takes over.
@@ -177,7 +218,8 @@ impl State {
 
     /// The line that has these credentials.
     pub fn line_of_endpoint(&self, endpoint: EndpointId) -> Option<&Arc<Line>> {
-        self.lines.get(self.indices.lines_by_endpoint.get(&endpoint)?)
+        self.lines
+            .get(self.indices.lines_by_endpoint.get(&endpoint)?)
     }
 
     /// The main user of a line.
@@ -188,7 +230,14 @@ impl State {
     /// The number by which others know a line: its caller id, else its first extension.
     pub fn number_of_line(&self, line: LineId) -> Option<&str> {
         let line = self.lines.get(&line)?;
-        let first = || Some(self.extensions.get(line.extensions.first()?)?.exten.as_str());
+        let first = || {
+            Some(
+                self.extensions
+                    .get(line.extensions.first()?)?
+                    .exten
+                    .as_str(),
+            )
+        };
         line.caller_id_num.as_deref().or_else(first)
     }
 
@@ -199,12 +248,18 @@ impl State {
 
     /// The number in exactly this context.
     pub fn extension_in(&self, context: &str, exten: &str) -> Option<&Arc<Extension>> {
-        self.extensions.get(self.indices.extensions.get(context)?.get(exten)?)
+        self.extensions
+            .get(self.indices.extensions.get(context)?.get(exten)?)
     }
 
     /// The numbers of exactly this context.
     pub fn extensions_in(&self, context: &str) -> impl Iterator<Item = &Arc<Extension>> {
-        let ids = self.indices.extensions.get(context).into_iter().flat_map(|numbers| numbers.values());
+        let ids = self
+            .indices
+            .extensions
+            .get(context)
+            .into_iter()
+            .flat_map(|numbers| numbers.values());
         ids.filter_map(|id| self.extensions.get(id))
     }
 
@@ -212,27 +267,51 @@ impl State {
     /// Disabled contexts and numbers are passed over.
     pub fn extension(&self, context: &str, exten: &str) -> Option<&Arc<Extension>> {
         let mut visited = Vec::new();
-        self.search(*self.indices.contexts_by_name.get(context)?, exten, &mut visited)
+        self.search(
+            *self.indices.contexts_by_name.get(context)?,
+            exten,
+            &mut visited,
+        )
     }
 
-    fn search(&self, id: ContextId, exten: &str, visited: &mut Vec<ContextId>) -> Option<&Arc<Extension>> {
+    fn search(
+        &self,
+        id: ContextId,
+        exten: &str,
+        visited: &mut Vec<ContextId>,
+    ) -> Option<&Arc<Extension>> {
         if visited.contains(&id) {
             return None;
         }
         visited.push(id);
         let context = self.contexts.get(&id).filter(|context| context.enabled)?;
-        let own = self.extension_in(&context.name, exten).filter(|extension| extension.enabled);
-        own.or_else(|| context.includes.iter().find_map(|included| self.search(*included, exten, visited)))
+        let own = self
+            .extension_in(&context.name, exten)
+            .filter(|extension| extension.enabled);
+        own.or_else(|| {
+            context
+                .includes
+                .iter()
+                .find_map(|included| self.search(*included, exten, visited))
+        })
     }
 
     /// Contacts of an endpoint, expired ones too until they are swept.
     pub fn bindings(&self, endpoint: EndpointId) -> &[Binding] {
-        self.bindings.get(&endpoint).map_or(&[], |bindings| bindings.as_slice())
+        self.bindings
+            .get(&endpoint)
+            .map_or(&[], |bindings| bindings.as_slice())
     }
 
     /// Contacts of an endpoint that have not expired.
-    pub fn live_bindings(&self, endpoint: EndpointId, now_ms: u64) -> impl Iterator<Item = &Binding> {
-        self.bindings(endpoint).iter().filter(move |binding| binding.expires_at_ms > now_ms)
+    pub fn live_bindings(
+        &self,
+        endpoint: EndpointId,
+        now_ms: u64,
+    ) -> impl Iterator<Item = &Binding> {
+        self.bindings(endpoint)
+            .iter()
+            .filter(move |binding| binding.expires_at_ms > now_ms)
     }
 
     /// The call that has this dialog.
@@ -242,7 +321,10 @@ impl State {
 
     /// Calls in which a line takes part.
     pub fn calls_of_line(&self, line: LineId) -> impl Iterator<Item = &Arc<CallEntry>> {
-        let ids = self.indices.calls_by_line.range((line, CallId(0))..=(line, CallId(u128::MAX)));
+        let ids = self
+            .indices
+            .calls_by_line
+            .range((line, CallId(0))..=(line, CallId(u128::MAX)));
         ids.filter_map(|(_, call)| self.calls.get(call))
     }
 
@@ -256,26 +338,40 @@ impl State {
         self.indices.ended.contains_key(&call)
     }
 
-    /// When the next binding or token expires: then a [`crate::Command::Sweep`] is due.
-    pub fn next_expiry_ms(&self) -> Option<u64> {
-        let binding = self.indices.binding_expiries.get_min().map(|(at, _)| *at);
-        let token = self.indices.token_expiries.get_min().map(|(at, _)| *at);
-        binding.into_iter().chain(token).min()
+    /// Whether a [`crate::Command::Sweep`] would find something. The leader asks every few seconds: an index by expiry
+    /// would cost more with every refresh than this look at all rows.
+    pub fn has_expired(&self, now_ms: u64) -> bool {
+        let mut bindings = self.bindings.values().flat_map(|bindings| bindings.iter());
+        bindings.any(|binding| binding.expires_at_ms <= now_ms)
+            || self
+                .tokens
+                .values()
+                .any(|token| token.expires_at_ms <= now_ms)
     }
 
     /// The site of an address: that of the longest subnet which holds it.
     pub fn site_of(&self, address: IpAddr) -> Option<SiteId> {
-        let subnets = self.sites.iter().flat_map(|(id, site)| site.subnets.iter().map(move |subnet| (*id, subnet)));
-        subnets.filter(|(_, subnet)| subnet.contains(address)).max_by_key(|(_, subnet)| subnet.prefix).map(|(id, _)| id)
+        let subnets = self
+            .sites
+            .iter()
+            .flat_map(|(id, site)| site.subnets.iter().map(move |subnet| (*id, subnet)));
+        subnets
+            .filter(|(_, subnet)| subnet.contains(address))
+            .max_by_key(|(_, subnet)| subnet.prefix)
+            .map(|(id, _)| id)
     }
 
     /// The media server of a name.
     pub fn media_server_by_name(&self, name: &str) -> Option<&Arc<MediaServer>> {
-        self.media_servers.values().find(|server| server.name == name)
+        self.media_servers
+            .values()
+            .find(|server| server.name == name)
     }
 
     /// The administrator of a login.
     pub fn administrator_by_username(&self, username: &str) -> Option<&Arc<Administrator>> {
-        self.administrators.values().find(|administrator| administrator.username == username)
+        self.administrators
+            .values()
+            .find(|administrator| administrator.username == username)
     }
 }

@@ -2,8 +2,8 @@
 
 use super::State;
 use crate::{
-    ApiToken, Binding, CallEntry, CallId, Context, ContextId, EndpointId, Extension, ExtensionId, Line, LineId,
-    SipEndpoint, TokenHash, User, UserId,
+    CallEntry, CallId, Context, ContextId, EndpointId, Extension, ExtensionId, Line, LineId,
+    SipEndpoint, User, UserId,
 };
 
 /// Ended calls that are remembered, so that none gets a second record or comes back to life.
@@ -70,31 +70,6 @@ impl State {
         }
     }
 
-    pub(crate) fn put_token(&mut self, token: ApiToken) {
-        self.drop_token(&token.hash);
-        self.indices.add_token(&token);
-        self.tokens.insert(token.hash, token);
-    }
-
-    pub(crate) fn drop_token(&mut self, hash: &TokenHash) -> bool {
-        let Some(token) = self.tokens.remove(hash) else { return false };
-        self.indices.drop_token(&token);
-        true
-    }
-
-    /// An empty list takes the endpoint's row away.
-    pub(crate) fn put_bindings(&mut self, endpoint: EndpointId, bindings: Vec<Binding>) {
-        if let Some(old) = self.bindings.get(&endpoint) {
-            self.indices.drop_bindings(endpoint, old);
-        }
-        if bindings.is_empty() {
-            self.bindings.remove(&endpoint);
-            return;
-        }
-        self.indices.add_bindings(endpoint, &bindings);
-        self.bindings.insert(endpoint, bindings);
-    }
-
     pub(crate) fn put_call(&mut self, call: CallEntry) {
         match self.calls.get(&call.id) {
             Some(old) => self.indices.change_call(old, &call),
@@ -104,7 +79,9 @@ impl State {
     }
 
     pub(crate) fn drop_call(&mut self, id: CallId) -> bool {
-        let Some(call) = self.calls.remove(&id) else { return false };
+        let Some(call) = self.calls.remove(&id) else {
+            return false;
+        };
         self.indices.drop_call(&call);
         true
     }
@@ -113,22 +90,14 @@ impl State {
         self.ended.insert(sequence, call);
         self.indices.ended.insert(call, sequence);
         if self.ended.len() > ENDED_REMEMBERED
-            && let Some((oldest, call)) = self.ended.first().map(|(sequence, call)| (*sequence, **call))
+            && let Some((oldest, call)) = self
+                .ended
+                .first()
+                .map(|(sequence, call)| (*sequence, **call))
         {
             self.ended.remove(&oldest);
             self.indices.ended.remove(&call);
         }
-    }
-
-    /// Whether the first expiry of the bindings lies before a time; then which endpoint it is.
-    pub(crate) fn first_expired_endpoint(&self, now_ms: u64) -> Option<EndpointId> {
-        let (at, endpoint) = self.indices.binding_expiries.get_min()?;
-        (*at <= now_ms).then_some(*endpoint)
-    }
-
-    pub(crate) fn first_expired_token(&self, now_ms: u64) -> Option<TokenHash> {
-        let (at, hash) = self.indices.token_expiries.get_min()?;
-        (*at <= now_ms).then_some(*hash)
     }
 
     /// The indices as they follow from the tables alone.
