@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    SanType, date_time_ymd,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::credentials::{Credentials, Fingerprint, KeyRequest};
 use crate::{LinkError, Peer};
@@ -97,12 +99,17 @@ impl Authority {
 
     /// A certificate for the key that a joining machine proved to hold. Names in the request are ignored.
     pub fn certify(&self, peer: Peer, request_der: &[u8]) -> Result<Vec<u8>, LinkError> {
-        let request = CertificateSigningRequestDer::from(request_der.to_vec());
-        let request = CertificateSigningRequestParams::from_der(&request).map_err(LinkError::certificate)?;
-        let uri = peer.to_string().try_into().map_err(LinkError::certificate)?;
+        let request = proven(request_der)?;
+        let uri = peer
+            .to_string()
+            .try_into()
+            .map_err(LinkError::certificate)?;
         let mut params = end_entity(&peer.host_name());
         params.subject_alt_names = vec![SanType::URI(uri)];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         params.not_before = date_time_ymd(BEGIN_YEAR, 1, 1);
         params.not_after = date_time_ymd(END_YEAR, 1, 1);
         self.sign(&params, &request.public_key)
@@ -114,7 +121,11 @@ impl Authority {
     }
 
     /// A certificate for HTTPS and SIP over TLS under the given names and addresses.
-    pub fn server_certificate(&self, names: &[String], addresses: &[IpAddr]) -> Result<ServerCertificate, LinkError> {
+    pub fn server_certificate(
+        &self,
+        names: &[String],
+        addresses: &[IpAddr],
+    ) -> Result<ServerCertificate, LinkError> {
         let key = KeyPair::generate().map_err(LinkError::certificate)?;
         let mut params = end_entity(names.first().map_or("carillon", String::as_str));
         for name in names {
@@ -134,15 +145,35 @@ impl Authority {
         params.not_after = epoch + now + day * u32::try_from(SERVER_CERTIFICATE_DAYS).unwrap_or(1);
         let certificate = self.sign(&params, &key)?;
         Ok(ServerCertificate {
-            chain_pem: format!("{}{}", pem("CERTIFICATE", &certificate), self.certificate_pem()),
+            chain_pem: format!(
+                "{}{}",
+                pem("CERTIFICATE", &certificate),
+                self.certificate_pem()
+            ),
             key_pem: key.serialize_pem(),
         })
     }
 
-    fn sign(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Result<Vec<u8>, LinkError> {
-        let certificate = params.signed_by(key, &self.issuer).map_err(LinkError::certificate)?;
+    fn sign(
+        &self,
+        params: &CertificateParams,
+        key: &impl PublicKeyData,
+    ) -> Result<Vec<u8>, LinkError> {
+        let certificate = params
+            .signed_by(key, &self.issuer)
+            .map_err(LinkError::certificate)?;
         Ok(certificate.der().to_vec())
     }
+}
+
+/// SHA-256 of the public key that a request proves to hold.
+pub fn requested_key(request_der: &[u8]) -> Result<[u8; 32], LinkError> {
+    Ok(Sha256::digest(proven(request_der)?.public_key.der_bytes()).into())
+}
+
+fn proven(request_der: &[u8]) -> Result<CertificateSigningRequestParams, LinkError> {
+    let request = CertificateSigningRequestDer::from(request_der.to_vec());
+    CertificateSigningRequestParams::from_der(&request).map_err(LinkError::certificate)
 }
 
 fn end_entity(name: &str) -> CertificateParams {

@@ -42,9 +42,15 @@ impl Connection {
             _ => None,
         };
         if peer.is_none() && service != Service::Join {
-            return Err(LinkError::Identity("the peer shows no certificate".to_owned()));
+            return Err(LinkError::Identity(
+                "the peer shows no certificate".to_owned(),
+            ));
         }
-        Ok(Self { inner, peer, service })
+        Ok(Self {
+            inner,
+            peer,
+            service,
+        })
     }
 
     /// The peer's identity; `None` only for a machine that wants to join.
@@ -66,7 +72,10 @@ impl Connection {
     pub async fn open(&self) -> Result<(FrameSender, FrameReceiver), LinkError> {
         let (sender, receiver) = self.inner.open_bi().await.map_err(LinkError::closed)?;
         let limit = self.service.frame_limit();
-        Ok((FrameSender::new(sender, limit), FrameReceiver::new(receiver, limit)))
+        Ok((
+            FrameSender::new(sender, limit),
+            FrameReceiver::new(receiver, limit),
+        ))
     }
 
     /// Opens a stream for frames to the peer.

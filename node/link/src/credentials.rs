@@ -23,7 +23,9 @@ impl Fingerprint {
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0[..8].iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.0[..8]
+            .iter()
+            .try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
@@ -36,7 +38,15 @@ pub struct KeyRequest {
 impl KeyRequest {
     /// A fresh key. It never leaves this machine.
     pub fn generate() -> Result<Self, LinkError> {
-        let key = KeyPair::generate().map_err(LinkError::certificate)?;
+        Self::of(KeyPair::generate().map_err(LinkError::certificate)?)
+    }
+
+    /// The key that an earlier `key_der` gave, to go on with a join that was interrupted.
+    pub fn restore(key_der: &[u8]) -> Result<Self, LinkError> {
+        Self::of(KeyPair::try_from(key_der).map_err(LinkError::certificate)?)
+    }
+
+    fn of(key: KeyPair) -> Result<Self, LinkError> {
         let request = CertificateParams::default()
             .serialize_request(&key)
             .map_err(LinkError::certificate)?;
@@ -46,13 +56,23 @@ impl KeyRequest {
         })
     }
 
+    /// The private key, PKCS #8, DER.
+    pub fn key_der(&self) -> &[u8] {
+        self.key.serialized_der()
+    }
+
     /// PKCS #10, DER.
     pub fn request_der(&self) -> &[u8] {
         &self.request
     }
 
     /// The credentials, once the authority has signed.
-    pub fn complete(self, peer: Peer, certificate: Vec<u8>, authority: Vec<u8>) -> Result<Credentials, LinkError> {
+    pub fn complete(
+        self,
+        peer: Peer,
+        certificate: Vec<u8>,
+        authority: Vec<u8>,
+    ) -> Result<Credentials, LinkError> {
         Credentials::restore(CredentialsRecord {
             certificate,
             authority,
@@ -60,7 +80,10 @@ impl KeyRequest {
         })
         .and_then(|credentials| match credentials.peer == peer {
             true => Ok(credentials),
-            false => Err(LinkError::Identity(format!("the certificate is for {}", credentials.peer))),
+            false => Err(LinkError::Identity(format!(
+                "the certificate is for {}",
+                credentials.peer
+            ))),
         })
     }
 }
@@ -107,7 +130,10 @@ impl Credentials {
 
     /// The authority goes along, so that a joining machine can compare its fingerprint.
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
-        vec![CertificateDer::from(self.record.certificate.clone()), self.authority()]
+        vec![
+            CertificateDer::from(self.record.certificate.clone()),
+            self.authority(),
+        ]
     }
 
     pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
@@ -125,6 +151,8 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }

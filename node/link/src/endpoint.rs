@@ -61,8 +61,13 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Listens on `address` as the member that `credentials` name.
-    pub fn bind(address: SocketAddr, credentials: Arc<Credentials>, services: &[Service]) -> Result<Self, LinkError> {
-        let socket = UdpSocket::bind(address).map_err(|source| LinkError::Bind { address, source })?;
+    pub fn bind(
+        address: SocketAddr,
+        credentials: Arc<Credentials>,
+        services: &[Service],
+    ) -> Result<Self, LinkError> {
+        let socket =
+            UdpSocket::bind(address).map_err(|source| LinkError::Bind { address, source })?;
         Self::on_socket(socket, credentials, services)
     }
 
@@ -98,7 +103,9 @@ impl Endpoint {
         server: Option<ServerConfig>,
         credentials: Option<Arc<Credentials>>,
     ) -> Result<Self, LinkError> {
-        let address = socket.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
+        let address = socket
+            .local_addr()
+            .unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
         let runtime = Arc::new(quinn::TokioRuntime);
         let inner = quinn::Endpoint::new(config, server, socket, runtime)
             .map_err(|source| LinkError::Bind { address, source })?;
@@ -111,7 +118,12 @@ impl Endpoint {
     }
 
     /// Connects to `peer` at `address`; whoever else answers there is refused.
-    pub async fn connect(&self, address: SocketAddr, peer: Peer, service: Service) -> Result<Connection, LinkError> {
+    pub async fn connect(
+        &self,
+        address: SocketAddr,
+        peer: Peer,
+        service: Service,
+    ) -> Result<Connection, LinkError> {
         let credentials = self
             .credentials
             .as_ref()
@@ -125,10 +137,16 @@ impl Endpoint {
         address: SocketAddr,
         authority: Fingerprint,
     ) -> Result<Connection, LinkError> {
-        self.dial(address, "join.carillon", verify::joining(authority)?).await
+        self.dial(address, "join.carillon", verify::joining(authority)?)
+            .await
     }
 
-    async fn dial(&self, address: SocketAddr, name: &str, tls: rustls::ClientConfig) -> Result<Connection, LinkError> {
+    async fn dial(
+        &self,
+        address: SocketAddr,
+        name: &str,
+        tls: rustls::ClientConfig,
+    ) -> Result<Connection, LinkError> {
         let failed = |reason: String| LinkError::Connect { address, reason };
         let tls = QuicClientConfig::try_from(tls).map_err(LinkError::certificate)?;
         let mut config = ClientConfig::new(Arc::new(tls));
@@ -152,7 +170,9 @@ impl Endpoint {
     /// Ends all connections and tells the peers.
     pub async fn close(&self) {
         self.inner.close(0_u32.into(), b"closing");
-        tokio::time::timeout(KEEP_ALIVE, self.inner.wait_idle()).await.ok();
+        tokio::time::timeout(KEEP_ALIVE, self.inner.wait_idle())
+            .await
+            .ok();
     }
 }
 

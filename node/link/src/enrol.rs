@@ -81,9 +81,12 @@ pub async fn enrol(
     for address in &token.addresses {
         match ask(*address, token, &enrolment).await {
             Ok(enrolled) => {
-                let credentials = key.complete(enrolled.peer, enrolled.certificate, enrolled.authority)?;
+                let credentials =
+                    key.complete(enrolled.peer, enrolled.certificate, enrolled.authority)?;
                 if credentials.fingerprint() != token.authority {
-                    return Err(LinkError::Identity("another cluster's authority".to_owned()));
+                    return Err(LinkError::Identity(
+                        "another cluster's authority".to_owned(),
+                    ));
                 }
                 return Ok((Arc::new(credentials), enrolled.contacts));
             }
@@ -97,7 +100,11 @@ pub async fn enrol(
     Err(last)
 }
 
-async fn ask(address: SocketAddr, token: &JoinToken, enrolment: &Enrolment) -> Result<Enrolled, LinkError> {
+async fn ask(
+    address: SocketAddr,
+    token: &JoinToken,
+    enrolment: &Enrolment,
+) -> Result<Enrolled, LinkError> {
     let endpoint = Endpoint::stranger(address)?;
     let connection = endpoint.connect_to_join(address, token.authority).await?;
     let answer = connection.request(encode(enrolment), ENROL_TIMEOUT).await;
@@ -107,7 +114,10 @@ async fn ask(address: SocketAddr, token: &JoinToken, enrolment: &Enrolment) -> R
 }
 
 /// Answers one machine that wants to join: `decide` asks the cluster.
-pub async fn serve_enrolment<F>(connection: Connection, decide: impl FnOnce(Enrolment) -> F) -> Result<(), LinkError>
+pub async fn serve_enrolment<F>(
+    connection: Connection,
+    decide: impl FnOnce(Enrolment) -> F,
+) -> Result<(), LinkError>
 where
     F: Future<Output = Result<Enrolled, String>>,
 {

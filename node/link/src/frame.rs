@@ -24,9 +24,15 @@ impl FrameSender {
         let header = u32::try_from(length)
             .ok()
             .filter(|_| length <= self.limit)
-            .ok_or(LinkError::TooLong { length, limit: self.limit })?;
+            .ok_or(LinkError::TooLong {
+                length,
+                limit: self.limit,
+            })?;
         let mut parts = [Bytes::copy_from_slice(&header.to_be_bytes()), frame];
-        self.stream.write_all_chunks(&mut parts).await.map_err(LinkError::closed)
+        self.stream
+            .write_all_chunks(&mut parts)
+            .await
+            .map_err(LinkError::closed)
     }
 
     /// Says that nothing follows.
@@ -62,11 +68,19 @@ impl FrameReceiver {
             if let Some(frame) = self.buffered()? {
                 return Ok(Some(frame));
             }
-            let chunk = self.stream.read_chunk(READ_OCTETS, true).await.map_err(LinkError::closed)?;
+            let chunk = self
+                .stream
+                .read_chunk(READ_OCTETS, true)
+                .await
+                .map_err(LinkError::closed)?;
             match chunk {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk.bytes),
                 None if self.buffer.is_empty() => return Ok(None),
-                None => return Err(LinkError::Closed("the stream ended inside a frame".to_owned())),
+                None => {
+                    return Err(LinkError::Closed(
+                        "the stream ended inside a frame".to_owned(),
+                    ));
+                }
             }
         }
     }
@@ -77,7 +91,10 @@ impl FrameReceiver {
         };
         let length = u32::from_be_bytes(*header) as usize;
         if length > self.limit {
-            return Err(LinkError::TooLong { length, limit: self.limit });
+            return Err(LinkError::TooLong {
+                length,
+                limit: self.limit,
+            });
         }
         if self.buffer.len() < LENGTH_OCTETS + length {
             return Ok(None);

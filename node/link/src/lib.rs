@@ -14,7 +14,7 @@ mod peer;
 mod token;
 mod verify;
 
-pub use authority::{Authority, AuthorityRecord, ServerCertificate};
+pub use authority::{Authority, AuthorityRecord, ServerCertificate, requested_key};
 pub use connection::{Connection, Incoming};
 pub use credentials::{Credentials, CredentialsRecord, Fingerprint, KeyRequest};
 pub use endpoint::{Accepting, Endpoint, Service};

@@ -12,7 +12,9 @@ use crate::LinkError;
 const PREFIX: &str = "spiffe://carillon/";
 
 /// A control node's number in the cluster. Never used twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct NodeId(pub u64);
 
@@ -88,7 +90,10 @@ impl FromStr for Peer {
             .and_then(|rest| rest.split_once('/'))
             .ok_or_else(bad)?;
         match kind {
-            "node" => id.parse().map(|id| Self::Node(NodeId(id))).map_err(|_| bad()),
+            "node" => id
+                .parse()
+                .map(|id| Self::Node(NodeId(id)))
+                .map_err(|_| bad()),
             "media" => id.parse().map(Self::Media).map_err(|_| bad()),
             _ => Err(bad()),
         }

@@ -83,12 +83,16 @@ impl FromStr for JoinToken {
     fn from_str(text: &str) -> Result<Self, TokenError> {
         let body = text.trim().strip_prefix(PREFIX).ok_or(TokenError)?;
         let octets = URL_SAFE_NO_PAD.decode(body).map_err(|_| TokenError)?;
-        let (content, checksum) = octets.split_last_chunk::<CHECKSUM_OCTETS>().ok_or(TokenError)?;
+        let (content, checksum) = octets
+            .split_last_chunk::<CHECKSUM_OCTETS>()
+            .ok_or(TokenError)?;
         if Sha256::digest(content)[..CHECKSUM_OCTETS] != *checksum || content.len() < FIXED_OCTETS {
             return Err(TokenError);
         }
         let (authority, rest) = content.split_first_chunk::<32>().ok_or(TokenError)?;
-        let (secret, addresses) = rest.split_first_chunk::<SECRET_OCTETS>().ok_or(TokenError)?;
+        let (secret, addresses) = rest
+            .split_first_chunk::<SECRET_OCTETS>()
+            .ok_or(TokenError)?;
         let addresses = std::str::from_utf8(addresses).map_err(|_| TokenError)?;
         let addresses = addresses
             .split(',')
@@ -109,7 +113,10 @@ mod tests {
     use super::*;
 
     fn token() -> JoinToken {
-        let addresses = vec!["10.1.2.3:7400".parse().unwrap(), "[2001:db8::1]:7400".parse().unwrap()];
+        let addresses = vec![
+            "10.1.2.3:7400".parse().unwrap(),
+            "[2001:db8::1]:7400".parse().unwrap(),
+        ];
         JoinToken::generate(Fingerprint([7; 32]), addresses).unwrap()
     }
 
@@ -125,7 +132,13 @@ mod tests {
         assert_eq!(text[..text.len() - 1].parse::<JoinToken>(), Err(TokenError));
         let changed: String = text
             .char_indices()
-            .map(|(i, c)| if i == 30 { if c == 'A' { 'B' } else { 'A' } } else { c })
+            .map(|(i, c)| {
+                if i == 30 {
+                    if c == 'A' { 'B' } else { 'A' }
+                } else {
+                    c
+                }
+            })
             .collect();
         assert_eq!(changed.parse::<JoinToken>(), Err(TokenError));
         assert_eq!("".parse::<JoinToken>(), Err(TokenError));

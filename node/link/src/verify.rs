@@ -7,8 +7,8 @@ use rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -25,7 +25,10 @@ fn roots(authority: &CertificateDer<'static>) -> Result<RootCertStore, Error> {
 }
 
 /// A member that listens. Who connects without a certificate gets no further than the join service.
-pub(crate) fn server(credentials: &Credentials, services: &[Service]) -> Result<ServerConfig, LinkError> {
+pub(crate) fn server(
+    credentials: &Credentials,
+    services: &[Service],
+) -> Result<ServerConfig, LinkError> {
     let roots = roots(&credentials.authority()).map_err(LinkError::certificate)?;
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let verifier = match services.contains(&Service::Join) {
@@ -38,13 +41,20 @@ pub(crate) fn server(credentials: &Credentials, services: &[Service]) -> Result<
         .with_client_cert_verifier(verifier.build().map_err(LinkError::certificate)?)
         .with_single_cert(credentials.chain(), credentials.key())
         .map_err(LinkError::certificate)?;
-    config.alpn_protocols = services.iter().map(|service| service.alpn().to_vec()).collect();
+    config.alpn_protocols = services
+        .iter()
+        .map(|service| service.alpn().to_vec())
+        .collect();
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
 /// A member that calls `peer`, and talks to nobody else.
-pub(crate) fn client(credentials: &Credentials, peer: Peer, service: Service) -> Result<ClientConfig, LinkError> {
+pub(crate) fn client(
+    credentials: &Credentials,
+    peer: Peer,
+    service: Service,
+) -> Result<ClientConfig, LinkError> {
     let roots = roots(&credentials.authority()).map_err(LinkError::certificate)?;
     let verifier = Verifier {
         trust: Trust::Member { roots, peer },
@@ -70,7 +80,9 @@ pub(crate) fn joining(authority: Fingerprint) -> Result<ClientConfig, LinkError>
     Ok(config)
 }
 
-fn builder(verifier: Verifier) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, LinkError> {
+fn builder(
+    verifier: Verifier,
+) -> Result<rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, LinkError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(LinkError::certificate)?
@@ -93,7 +105,12 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn check(&self, leaf: &CertificateDer<'_>, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Error> {
+    fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
         let algorithms = self.provider.signature_verification_algorithms.all;
         let parsed = ParsedCertificate::try_from(leaf)?;
         let stated = Peer::of_certificate(leaf).map_err(refused)?;
@@ -101,18 +118,26 @@ impl Verifier {
             Trust::Member { roots, peer } => {
                 verify_server_cert_signed_by_trust_anchor(&parsed, roots, &[], now, algorithms)?;
                 if stated != *peer {
-                    return Err(refused(LinkError::Identity(format!("expected {peer}, got {stated}"))));
+                    return Err(refused(LinkError::Identity(format!(
+                        "expected {peer}, got {stated}"
+                    ))));
                 }
             }
             Trust::Fingerprint(expected) => {
                 let authority = chain
                     .iter()
                     .find(|certificate| Fingerprint::of(certificate) == *expected)
-                    .ok_or_else(|| refused(LinkError::Identity("another cluster's authority".to_owned())))?;
+                    .ok_or_else(|| {
+                        refused(LinkError::Identity(
+                            "another cluster's authority".to_owned(),
+                        ))
+                    })?;
                 let roots = roots(&authority.clone().into_owned())?;
                 verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], now, algorithms)?;
                 if !matches!(stated, Peer::Node(_)) {
-                    return Err(refused(LinkError::Identity(format!("{stated} is no control node"))));
+                    return Err(refused(LinkError::Identity(format!(
+                        "{stated} is no control node"
+                    ))));
                 }
             }
         }
@@ -158,6 +183,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

@@ -1,0 +1,7 @@
+//! The adaptors between openraft and this crate. Only this folder names openraft's storage and network traits.
+
+pub(crate) mod log;
+pub(crate) mod machine;
+pub(crate) mod network;
+pub(crate) mod snapshot;
+pub(crate) mod types;

@@ -1,0 +1,111 @@
+//! What a node does without being asked: watch itself, and compare states.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::Fatal;
+use tokio::sync::mpsc;
+
+use super::{Inner, Replica};
+use crate::admin::Admin;
+use crate::transport::Transport;
+use crate::verify::{Checkpoint, Digests};
+use crate::{Replicated, Runtime};
+
+const COMPARE_LIMIT: Duration = Duration::from_secs(5);
+
+impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
+    pub(super) fn spawn_background(&self, checkpoints: mpsc::Receiver<Checkpoint<M>>) {
+        R::detach(watch_duty(Arc::downgrade(&self.inner)));
+        R::detach(compare_states(Arc::downgrade(&self.inner), checkpoints));
+        R::detach(mark_states(
+            Arc::downgrade(&self.inner),
+            self.inner.settings.digest_interval,
+        ));
+    }
+
+    /// Has every node compare its state with the leader's now, if this node leads.
+    pub async fn compare_states(&self) {
+        if self.leader() == Some(self.node())
+            && let Err(error) = self.administer(Admin::Mark, COMPARE_LIMIT).await
+        {
+            tracing::debug!(%error, "states are not compared this time");
+        }
+    }
+}
+
+fn upgrade<M: Replicated, R: Runtime, T: Transport>(
+    inner: &Weak<Inner<M, R, T>>,
+) -> Option<Replica<M, R, T>> {
+    inner.upgrade().map(|inner| Replica { inner })
+}
+
+/// A node whose Raft has stopped on an error acknowledges nothing more, and says so.
+async fn watch_duty<M: Replicated, R: Runtime, T: Transport>(inner: Weak<Inner<M, R, T>>) {
+    let Some(mut metrics) = upgrade(&inner).map(|replica| replica.inner.raft.metrics()) else {
+        return;
+    };
+    loop {
+        let running = metrics.borrow_watched().running_state.clone();
+        if let Err(error) = running {
+            let Some(replica) = upgrade(&inner) else {
+                return;
+            };
+            if !matches!(error, Fatal::Stopped) {
+                tracing::error!(
+                    node = %replica.node(), %error,
+                    "this node leaves duty: it cannot keep what it would have to acknowledge"
+                );
+            }
+            replica
+                .inner
+                .out_of_duty
+                .store(Some(Arc::new(error.to_string())));
+            return;
+        }
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn compare_states<M: Replicated, R: Runtime, T: Transport>(
+    inner: Weak<Inner<M, R, T>>,
+    mut checkpoints: mpsc::Receiver<Checkpoint<M>>,
+) {
+    let mut digests = Digests::default();
+    while let Some(checkpoint) = checkpoints.recv().await {
+        let Some(replica) = upgrade(&inner) else {
+            return;
+        };
+        match checkpoint {
+            Checkpoint::Mark { index, whole } => {
+                let digest = digests.mark::<M, R>(index, whole).await;
+                if replica.leader() == Some(replica.node()) {
+                    let compare = Admin::Compare { index, digest };
+                    replica.administer(compare, COMPARE_LIMIT).await.ok();
+                }
+            }
+            Checkpoint::Compare { index, digest } => {
+                digests.compare(index, digest, &replica.inner.comparisons)
+            }
+        }
+    }
+}
+
+async fn mark_states<M: Replicated, R: Runtime, T: Transport>(
+    inner: Weak<Inner<M, R, T>>,
+    interval: Duration,
+) {
+    loop {
+        R::sleep(interval).await;
+        let Some(replica) = upgrade(&inner) else {
+            return;
+        };
+        if replica.inner.out_of_duty.load().is_some() {
+            return;
+        }
+        replica.compare_states().await;
+    }
+}

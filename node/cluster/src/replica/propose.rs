@@ -1,0 +1,255 @@
+//! From a command to its outcome: to the leader, through changes of leader, exactly once.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use carillon_link::NodeId;
+use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
+use openraft::{AsyncRuntime, Instant, ReadPolicy};
+
+use super::Replica;
+use crate::admin::Body;
+use crate::codec::{decode, encode};
+use crate::message::{Committed, Kind, Message, Refusal};
+use crate::raft::types::{Answer, Proposal};
+use crate::sessions::MAX_OPEN;
+use crate::transport::{CallError, Transport};
+use crate::{ProposeError, ReadError, Replicated, Runtime};
+
+/// How long a command may take when its proposer does not say.
+const PROPOSE_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks for a leader.
+const LEADER_POLL: Duration = Duration::from_millis(20);
+/// A leader that has not answered for so long may be dead: ask again whoever leads then.
+const ATTEMPT_LIMIT: Duration = Duration::from_millis(700);
+
+/// This node's commands that wait.
+#[derive(Default)]
+pub(super) struct Open {
+    next: u64,
+    serials: BTreeSet<u64>,
+}
+
+/// A command's serial, taken back when nobody waits for the command any more.
+struct Ticket<M: Replicated, R: Runtime, T: Transport> {
+    replica: Replica<M, R, T>,
+    serial: u64,
+}
+
+impl<M: Replicated, R: Runtime, T: Transport> Drop for Ticket<M, R, T> {
+    fn drop(&mut self) {
+        self.replica.open().serials.remove(&self.serial);
+    }
+}
+
+/// One attempt's result.
+enum Attempt {
+    Done(Committed),
+    /// Nothing was done: try again.
+    Again,
+    /// Something may have been done: try again, with the same serial.
+    Unknown,
+    Stopped(String),
+}
+
+impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
+    /// Has the cluster apply `command`, and this node too, and returns its outcome. Whichever node leads, and however
+    /// often that changes meanwhile, the command is applied once.
+    pub async fn propose(&self, command: M::Command) -> Result<M::Outcome, ProposeError> {
+        self.propose_within(command, PROPOSE_LIMIT).await
+    }
+
+    /// As `propose`, waiting no longer than `limit`.
+    pub async fn propose_within(
+        &self,
+        command: M::Command,
+        limit: Duration,
+    ) -> Result<M::Outcome, ProposeError> {
+        let outcome = self.submit(&Body::Command(command), limit).await?;
+        decode(&outcome).map_err(|error| ProposeError::Stopped(error.to_string()))
+    }
+
+    pub(super) async fn submit(
+        &self,
+        body: &Body<M::Command>,
+        limit: Duration,
+    ) -> Result<Bytes, ProposeError> {
+        let _permit = self
+            .inner
+            .waiting
+            .try_acquire()
+            .map_err(|_| ProposeError::Overloaded)?;
+        let body = encode(body);
+        let ticket = self.ticket()?;
+        let deadline = <R as AsyncRuntime>::Instant::now() + limit;
+        let mut unknown = false;
+        loop {
+            let left = deadline.saturating_duration_since(<R as AsyncRuntime>::Instant::now());
+            if left.is_zero() {
+                return Err(match unknown {
+                    true => ProposeError::Unknown,
+                    false => ProposeError::Unavailable,
+                });
+            }
+            let proposal = Proposal {
+                at_ms: 0,
+                client: self.inner.settings.client,
+                serial: ticket.serial,
+                floor: self.floor(),
+                body: body.clone(),
+            };
+            match self.attempt(proposal, left.min(ATTEMPT_LIMIT)).await {
+                Attempt::Done(committed) => return self.finish(committed, left).await,
+                Attempt::Again => R::sleep(LEADER_POLL.min(left)).await,
+                Attempt::Unknown => {
+                    unknown = true;
+                    R::sleep(LEADER_POLL.min(left)).await;
+                }
+                Attempt::Stopped(why) => return Err(ProposeError::Stopped(why)),
+            }
+        }
+    }
+
+    /// Waits until the proposer can see what it did.
+    async fn finish(&self, committed: Committed, limit: Duration) -> Result<Bytes, ProposeError> {
+        R::within(limit, self.inner.published.reached(committed.index)).await;
+        match committed.answer {
+            Answer::Outcome(outcome) => Ok(outcome),
+            Answer::Forgotten | Answer::None => Err(ProposeError::Unknown),
+        }
+    }
+
+    async fn attempt(&self, proposal: Proposal, limit: Duration) -> Attempt {
+        if let Some(why) = &*self.inner.out_of_duty.load() {
+            return Attempt::Stopped(why.to_string());
+        }
+        let Some(leader) = self.leader() else {
+            return Attempt::Again;
+        };
+        if leader == self.node() {
+            return match R::within(limit, self.write(proposal)).await {
+                None | Some(Err(Refusal::Unknown)) => Attempt::Unknown,
+                Some(Ok(committed)) => Attempt::Done(committed),
+                Some(Err(Refusal::NotLeader(_))) => Attempt::Again,
+                Some(Err(Refusal::Failed(why))) => Attempt::Stopped(why),
+            };
+        }
+        let Some(to) = self.destination(leader) else {
+            return Attempt::Again;
+        };
+        let message = Message::new(Kind::Propose, encode(&proposal));
+        let answer = match self.inner.transport.call(to, message, limit).await {
+            Ok(answer) => answer,
+            Err(CallError::NotReached(_)) => return Attempt::Again,
+            Err(CallError::NoAnswer(_)) => return Attempt::Unknown,
+        };
+        match decode::<Result<Committed, Refusal>>(&answer) {
+            Ok(Ok(committed)) => Attempt::Done(committed),
+            Ok(Err(Refusal::NotLeader(_) | Refusal::Failed(_))) => Attempt::Again,
+            Ok(Err(Refusal::Unknown)) | Err(_) => Attempt::Unknown,
+        }
+    }
+
+    /// Writes a command as the leader.
+    pub(super) async fn write(&self, mut proposal: Proposal) -> Result<Committed, Refusal> {
+        proposal.at_ms = R::now_ms();
+        match self.inner.raft.client_write(proposal).await {
+            Ok(written) => Ok(Committed {
+                index: written.log_id.index,
+                answer: written.data,
+            }),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                Err(Refusal::NotLeader(forward.leader_id))
+            }
+            Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_))) => {
+                Err(Refusal::Unknown)
+            }
+            // The entry may be on disk here, and be committed by the next leader.
+            Err(RaftError::Fatal(error)) => {
+                tracing::debug!(%error, "a command was cut short");
+                Err(Refusal::Unknown)
+            }
+            Err(RaftError::APIError(error)) => Err(Refusal::Failed(error.to_string())),
+        }
+    }
+
+    /// The state with everything that was committed before this call, whichever node committed it.
+    pub async fn linearizable(&self) -> Result<Arc<M::State>, ReadError> {
+        let deadline = <R as AsyncRuntime>::Instant::now() + PROPOSE_LIMIT;
+        loop {
+            let left = deadline.saturating_duration_since(<R as AsyncRuntime>::Instant::now());
+            if left.is_zero() {
+                return Err(ReadError::Unavailable);
+            }
+            if let Some(why) = &*self.inner.out_of_duty.load() {
+                return Err(ReadError::Stopped(why.to_string()));
+            }
+            if let Some(index) = self.read_index(left.min(ATTEMPT_LIMIT)).await
+                && R::within(left, self.inner.published.reached(index))
+                    .await
+                    .is_some()
+            {
+                return Ok(self.state());
+            }
+            R::sleep(LEADER_POLL.min(left)).await;
+        }
+    }
+
+    async fn read_index(&self, limit: Duration) -> Option<u64> {
+        let leader = self.leader()?;
+        if leader == self.node() {
+            return R::within(limit, self.confirm_read()).await?.ok();
+        }
+        let to = self.destination(leader)?;
+        let message = Message::new(Kind::Read, Bytes::new());
+        let answer = self.inner.transport.call(to, message, limit).await.ok()?;
+        decode::<Result<u64, Refusal>>(&answer).ok()?.ok()
+    }
+
+    /// Confirms with a quorum that this node leads, and says how far a read has to wait.
+    pub(super) async fn confirm_read(&self) -> Result<u64, Refusal> {
+        match self.inner.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+            Ok((read, _)) => Ok(read.index()),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                Err(Refusal::NotLeader(forward.leader_id))
+            }
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                Err(Refusal::NotLeader(None))
+            }
+            Err(RaftError::Fatal(error)) => Err(Refusal::Failed(error.to_string())),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.inner
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ticket(&self) -> Result<Ticket<M, R, T>, ProposeError> {
+        let mut open = self.open();
+        let serial = open.next;
+        let oldest = open.serials.first().copied().unwrap_or(serial);
+        if serial - oldest >= MAX_OPEN / 2 {
+            return Err(ProposeError::Overloaded);
+        }
+        open.next += 1;
+        open.serials.insert(serial);
+        Ok(Ticket {
+            replica: self.clone(),
+            serial,
+        })
+    }
+
+    fn floor(&self) -> u64 {
+        let open = self.open();
+        open.serials.first().copied().unwrap_or(open.next)
+    }
+
+    pub(super) fn is_self(&self, node: NodeId) -> bool {
+        node == self.node()
+    }
+}
