@@ -5,12 +5,13 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 
 /// Crates in their order. A crate may depend on crates of lower ranks, never on its own rank or above.
-const RANKS: [&[&str]; 9] = [
+const RANKS: [&[&str]; 10] = [
     &["model", "rtp", "protocol", "telemetry", "link"],
     &["sip", "session"],
     &["call"],
     &["switch"],
     &["cluster", "ctl"],
+    &["telephony"],
     &["rocks", "signalling", "api", "relay", "lab"],
     &["daemon"],
     &["testkit"],
