@@ -89,6 +89,7 @@ impl NameAddr {
             Some(tag) if tag.is_empty() || !tag.iter().copied().all(is_token) => {
                 Err(Malformed("tag is not a token"))
             }
+            Some(_) if parsed.params.is_repeated("tag") => Err(Malformed("two tags")),
             Some(_) | None => Ok(parsed),
         }
     }
@@ -234,6 +235,7 @@ mod tests {
             b"<sip:a@h>;tag=",
             b"<sip:a@h>;tag=\"quoted\"",
             b"<sip:a@h> junk",
+            b"<sip:a@h>;tag=1;tag=2",
             b"\"Watson, Thomas\" < sip:t.watson@example.org >",
             b"",
         ] {

@@ -167,11 +167,16 @@ impl Framer {
 /// Refuses what cannot become a message, as soon as it can be seen.
 fn begins_like_sip(octets: &[u8]) -> Result<(), FramingError> {
     let looked_at = &octets[..octets.len().min(START_LINE_OCTETS)];
+    let word = looked_at
+        .split(|&o| matches!(o, b' ' | b'\r'))
+        .next()
+        .unwrap_or_default();
+    if !word.iter().all(|&o| is_token(o) || o == b'/') {
+        return Err(FramingError::NotSip);
+    }
     let Some(end) = memchr::memchr(b'\n', looked_at) else {
-        let word = looked_at.split(|&o| o == b' ').next().unwrap_or_default();
-        let could_be = word.iter().all(|&o| is_token(o) || o == b'/');
         let short = octets.len() < START_LINE_OCTETS;
-        return if could_be && short {
+        return if short {
             Ok(())
         } else {
             Err(FramingError::NotSip)

@@ -8,6 +8,8 @@ pub const HEAD_OCTETS: usize = 32 * 1024;
 pub const HEADERS: usize = 256;
 /// Elements of one header that is a list (Via, Contact, Route, …), over all its lines.
 pub const LIST_ELEMENTS: usize = 256;
+/// Parameters of one value or URI.
+pub const PARAMETERS: usize = 64;
 /// Octets of a URI.
 pub const URI_OCTETS: usize = 8 * 1024;
 /// Empty lines that may come before a message; more are not a keep-alive but noise.

@@ -4,6 +4,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::Malformed;
+use crate::limits;
 use crate::scan::{self, is_token};
 
 /// The parameters of a header value: `;tag=x;lr`. Values keep their octets and their quotes.
@@ -30,7 +31,10 @@ impl Params {
 
     /// Reads parameters without a semicolon before them.
     pub(crate) fn parse_list(list: Bytes) -> Result<Self, Malformed> {
-        for part in scan::split(&list, b';') {
+        for (count, part) in scan::split(&list, b';').enumerate() {
+            if count == limits::PARAMETERS {
+                return Err(Malformed("too many parameters"));
+            }
             check(part?)?;
         }
         Ok(Self { raw: list })
@@ -79,6 +83,14 @@ impl Params {
     /// Whether the parameter is there, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// Whether the parameter is there more than once, so that two readers may take different ones.
+    pub(crate) fn is_repeated(&self, name: &str) -> bool {
+        self.iter()
+            .filter(|(have, _)| have.eq_ignore_ascii_case(name))
+            .nth(1)
+            .is_some()
     }
 
     /// Whether there are none.

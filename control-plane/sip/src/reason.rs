@@ -61,6 +61,12 @@ pub fn reason_phrase(code: u16) -> &'static str {
         604 => "Does Not Exist Anywhere",
         606 => "Not Acceptable",
         608 => "Rejected",
+        other => class(other),
+    }
+}
+
+fn class(code: u16) -> &'static str {
+    match code {
         100..200 => "Progress",
         200..300 => "Success",
         300..400 => "Redirection",

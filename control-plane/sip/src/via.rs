@@ -120,6 +120,7 @@ impl Via {
             Some(branch) if branch.is_empty() || !branch.iter().copied().all(is_token) => {
                 Err(Malformed("branch is not a token"))
             }
+            Some(_) if via.params.is_repeated("branch") => Err(Malformed("two branches")),
             Some(_) | None => Ok(via),
         }
     }

@@ -1,5 +1,11 @@
 //! The messages of RFC 4475, and what the RFC asks an element to do with each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests read files, and fail by a panic"
+)]
+
 use bytes::Bytes;
 use carillon_sip::{Capabilities, Framing, Message, Method, Name, ParseError, validate};
 

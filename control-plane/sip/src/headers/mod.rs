@@ -133,15 +133,12 @@ impl Headers {
     /// What a response repeats of its request (RFC 3261 §8.2.6.2).
     pub(crate) fn response_part(&self) -> Self {
         let mut part = Self::with_capacity(8);
-        for (name, value) in &self.entries {
-            match name {
-                Name::Via => part.entries.push((Name::Via, value.clone())),
-                Name::From | Name::To | Name::CallId | Name::CSeq
-                    if !part.contains(name.clone()) =>
-                {
-                    part.entries.push((name.clone(), value.clone()));
-                }
-                _ => {}
+        for via in self.get_all(Name::Via) {
+            part.entries.push((Name::Via, via.clone()));
+        }
+        for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
+            if let Some(value) = self.get(name.clone()) {
+                part.entries.push((name, value.clone()));
             }
         }
         part

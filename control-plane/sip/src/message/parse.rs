@@ -142,7 +142,8 @@ fn version_fault(version: &[u8]) -> Fault {
     let other = version.len() > 4
         && version[..4].eq_ignore_ascii_case(b"SIP/")
         && version[4..].splitn(2, |&o| o == b'.').all(number)
-        && version.contains(&b'.');
+        && version.contains(&b'.')
+        && !version.eq_ignore_ascii_case(b"SIP/2.0");
     if other {
         Fault::Version
     } else {
@@ -196,7 +197,6 @@ fn read_headers(whole: &Bytes, lines: &mut Lines<'_>) -> Head {
         length: None,
         fault: None,
     };
-    let mut count = 0;
     loop {
         let start = lines.at;
         let Some(line) = lines.next_line() else {
@@ -205,11 +205,6 @@ fn read_headers(whole: &Bytes, lines: &mut Lines<'_>) -> Head {
         };
         if line.content.is_empty() {
             head.fault = head.fault.or(line.fault);
-            return head;
-        }
-        count += 1;
-        if count > limits::HEADERS {
-            head.fault = head.fault.or(Some(Fault::TooManyHeaders));
             return head;
         }
         let mut fault = line.fault;
@@ -250,6 +245,9 @@ impl Head {
         };
         if name == Name::ContentLength {
             return self.content_length(value);
+        }
+        if self.headers.len() == limits::HEADERS {
+            return Err(Fault::TooManyHeaders);
         }
         self.headers.push_line(name, scan::share(whole, value));
         Ok(())

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use super::{Host, Scheme, Uri, escape::escape};
+use super::{Host, Scheme, Uri, escape::escape, same};
 use crate::error::Malformed;
 use crate::text::Text;
 
@@ -92,10 +92,7 @@ impl Uri {
             _ => usize::from(self.params.start) - 1,
         };
         let mut text = self.as_str()[..base_end].to_owned();
-        for (name, value) in self
-            .params()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case(without))
-        {
+        for (name, value) in self.params().filter(|(name, _)| !same(name, without)) {
             text.push(';');
             text.push_str(name);
             if let Some(value) = value {

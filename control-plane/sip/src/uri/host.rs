@@ -19,13 +19,11 @@ pub enum Host<'a> {
 impl<'a> Host<'a> {
     /// A host that was checked when it was read.
     pub(crate) fn of(text: &'a str) -> Self {
-        if let Some(inner) = text
+        let inner = text
             .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
-            if let Some(address) = v6(inner) {
-                return Self::V6(address);
-            }
+            .and_then(|rest| rest.strip_suffix(']'));
+        if let Some(address) = inner.and_then(v6) {
+            return Self::V6(address);
         }
         match text.parse() {
             Ok(address) => Self::V4(address),

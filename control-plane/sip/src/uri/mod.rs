@@ -74,7 +74,7 @@ impl Uri {
             Scheme::Tel => tel_parts(octets, rest)?,
             Scheme::Other => Parts::default(),
         };
-        Ok(Self {
+        let uri = Self {
             scheme,
             port: parts.port,
             user: parts.user.map(short),
@@ -83,7 +83,13 @@ impl Uri {
             params: short(parts.params),
             headers: short(parts.headers),
             raw,
-        })
+        };
+        // RFC 3261 §19.1.1: no parameter may appear twice.
+        let repeated = |(place, (name, _))| uri.params().take(place).any(|(n, _)| same(n, name));
+        if uri.params().enumerate().any(repeated) {
+            return Err(Malformed("a parameter appears twice"));
+        }
+        Ok(uri)
     }
 
     /// The scheme.
@@ -136,7 +142,7 @@ impl Uri {
     /// The value of a parameter as written; empty for one without a value.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params()
-            .find(|(have, _)| have.eq_ignore_ascii_case(name))
+            .find(|(have, _)| same(have, name))
             .map(|(_, value)| value.unwrap_or_default())
     }
 
@@ -159,6 +165,12 @@ impl Uri {
     fn part(&self, range: Range<u16>) -> &str {
         &self.raw.as_str()[usize::from(range.start)..usize::from(range.end)]
     }
+}
+
+/// Names of parameters are compared without case and escapes.
+fn same(one: &str, two: &str) -> bool {
+    one.eq_ignore_ascii_case(two)
+        || escape::unescape(one).eq_ignore_ascii_case(&escape::unescape(two))
 }
 
 #[derive(Default)]
@@ -246,9 +258,13 @@ fn tail_parts(octets: &[u8], tail: Range<usize>, parts: &mut Parts) -> Result<()
         memchr::memchr(b'?', &octets[tail.clone()]).map_or(tail.end, |at| tail.start + at);
     if tail.start < question {
         parts.params = tail.start + 1..question;
-        for part in octets[parts.params.clone()].split(|&o| o == b';') {
+        let list = octets[parts.params.clone()].split(|&o| o == b';');
+        for (count, part) in list.enumerate() {
             if part.first() == Some(&b'=') {
                 return Err(Malformed("parameter without a name"));
+            }
+            if count == limits::PARAMETERS {
+                return Err(Malformed("too many parameters"));
             }
         }
     }

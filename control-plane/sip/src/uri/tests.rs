@@ -63,6 +63,8 @@ fn what_is_no_uri_is_refused() {
         "tel:",
         "tel:x y",
         "sip:host;=x",
+        "sip:host;a=1;b;A=2",
+        "sip:host;lr;%6c%72",
         "sip:ho$t",
         ":a@host",
         "1sip:host",
