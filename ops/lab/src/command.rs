@@ -14,8 +14,8 @@ pub enum Command {
     Up(Up),
     /// Send a signal to one process: KILL ends it, STOP and CONT freeze it and let it go on
     Kill(Kill),
-    /// Start a process again that was killed, on its old data
-    Start(Named),
+    /// Start processes again that were killed, on their old data
+    Start(Start),
     /// End every process and remove the namespaces; data and logs stay in the folder
     Down(Folder),
     /// Run a command on one of the hosts (with --namespaces), such as a phone or a capture
@@ -85,9 +85,10 @@ pub struct Kill {
 
 /// `lab start`.
 #[derive(Debug, Args)]
-pub struct Named {
-    /// Such as control2 or media1
-    pub name: String,
+pub struct Start {
+    /// Such as control2 or media1; several start together, as they must where one alone has no quorum
+    #[arg(required = true)]
+    pub names: Vec<String>,
     #[command(flatten)]
     pub folder: Folder,
     /// Seconds until a process that is not ready counts as failed
@@ -134,7 +135,7 @@ impl Command {
         match self {
             Self::Up(up) => &up.folder,
             Self::Kill(kill) => &kill.folder,
-            Self::Start(named) => &named.folder,
+            Self::Start(start) => &start.folder,
             Self::Down(folder) => folder,
             Self::Exec(exec) => &exec.folder,
             Self::Cut(cut) => &cut.folder,

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use std::time::Duration;
 
-use crate::command::{Kill, Named, Signal};
+use crate::command::{Kill, Signal, Start};
 use crate::description::Lab;
 use crate::process;
 use crate::up;
@@ -23,24 +23,18 @@ pub(crate) fn kill(options: &Kill) -> Result<()> {
     }
 }
 
-pub(crate) fn start(options: &Named) -> Result<()> {
+pub(crate) fn start(options: &Start) -> Result<()> {
     let dir = up::absolute(&options.folder.dir)?;
     let mut lab = Lab::read(&dir)?;
-    let old = *lab.pid_mut(&options.name)?;
-    if process::belongs(old, &dir) {
-        bail!("{} runs already, as process {old}", options.name);
+    for name in &options.names {
+        let old = *lab.pid_mut(name)?;
+        if process::belongs(old, &dir) {
+            bail!("{name} runs already, as process {old}");
+        }
+        let new = up::launch(&dir, name, lab.namespaces.then_some(lab.net.as_str()))?;
+        *lab.pid_mut(name)? = new;
+        lab.write(&dir)?;
     }
-    let new = up::launch(
-        &dir,
-        &options.name,
-        lab.namespaces.then_some(lab.net.as_str()),
-    )?;
-    *lab.pid_mut(&options.name)? = new;
-    lab.write(&dir)?;
-    up::await_ready(
-        &dir,
-        &lab,
-        Some(&options.name),
-        Duration::from_secs(options.timeout),
-    )
+    let limit = Duration::from_secs(options.timeout);
+    up::await_ready(&dir, &lab, &options.names, limit)
 }

@@ -71,7 +71,7 @@ fn start(options: &Up, net: Net, dir: &Path) -> Result<Lab> {
         })
         .collect();
     others(&mut lab, dir, &control, &media)?;
-    await_ready(dir, &lab, None, limit)?;
+    await_ready(dir, &lab, &[], limit)?;
     if let Some(file) = &options.load {
         load(&lab, file)?;
     }
@@ -105,7 +105,7 @@ fn first_node(first: &Node, dir: &Path, net: Net, options: &Up, limit: Duration)
         holder: rootless::holder(),
     };
     lab.write(dir)?;
-    await_ready(dir, &lab, Some(&first.name), limit)?;
+    await_ready(dir, &lab, std::slice::from_ref(&first.name), limit)?;
     lab.admin = node::admin(dir, first)?;
     lab.write(dir)?;
     Ok(lab)
@@ -179,16 +179,11 @@ pub(crate) fn launch(dir: &Path, name: &str, namespaces_of: Option<&str>) -> Res
     process::spawn(command, &node::log(dir, name))
 }
 
-/// Waits for all processes, or for one.
-pub(crate) fn await_ready(
-    dir: &Path,
-    lab: &Lab,
-    only: Option<&str>,
-    limit: Duration,
-) -> Result<()> {
+/// Waits for these processes, or for all when none is named.
+pub(crate) fn await_ready(dir: &Path, lab: &Lab, names: &[String], limit: Duration) -> Result<()> {
     let awaited: Vec<Awaited> = lab
         .processes()
-        .filter(|(name, _)| only.is_none_or(|only| only == *name))
+        .filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name))
         .map(|(name, pid)| {
             Ok(Awaited {
                 name: name.to_owned(),

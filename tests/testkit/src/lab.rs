@@ -172,7 +172,12 @@ impl TestLab {
 
     /// `carillon lab start NAME`, and waits until it is ready.
     pub fn start(&mut self, name: &str) -> Result<()> {
-        self.run(["start", name])?;
+        self.start_together(&[name.to_owned()])
+    }
+
+    /// Starts several processes at once, as after a power cut, and waits until they are ready.
+    pub fn start_together(&mut self, names: &[String]) -> Result<()> {
+        self.run(std::iter::once("start").chain(names.iter().map(String::as_str)))?;
         self.lab = Lab::read(self.dir())?;
         Ok(())
     }

@@ -178,7 +178,12 @@ impl Phone {
 
     /// Waits for a request of this method; answers that come meanwhile stay for later.
     pub fn expect(&mut self, method: &Method) -> Result<Message> {
-        let deadline = Instant::now() + PATIENCE;
+        self.expect_within(method, PATIENCE)
+    }
+
+    /// The same with a limit of the test's choice.
+    pub fn expect_within(&mut self, method: &Method, limit: Duration) -> Result<Message> {
+        let deadline = Instant::now() + limit;
         let mut aside = VecDeque::new();
         let outcome = loop {
             match self.receive(deadline.saturating_duration_since(Instant::now()))? {

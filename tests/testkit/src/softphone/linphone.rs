@@ -65,6 +65,12 @@ impl Linphone {
         input.flush().context("type a command")
     }
 
+    /// Waits until it is registered.
+    pub fn until_registered(&mut self, limit: Duration) -> Result<()> {
+        self.until_says("Registration on sip", limit)?;
+        self.until_says("successful", limit)
+    }
+
     /// Waits until the phone has printed this.
     pub fn until_says(&self, text: &str, limit: Duration) -> Result<()> {
         eventually(&format!("linphonec says {text:?}"), limit, || {

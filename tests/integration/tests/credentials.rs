@@ -1,0 +1,100 @@
+//! Who may come in: right and wrong passwords, unknown names, and a source that guesses.
+
+use anyhow::Result;
+use carillon_integration::{ALICE, BOB, Two, records};
+use carillon_sip::Name;
+use carillon_testkit::{Account, Phone, TestLab};
+use expect_test::expect;
+use std::time::Duration;
+
+#[test]
+fn a_wrong_password_is_forbidden_and_the_right_one_is_welcome() -> Result<()> {
+    let lab = TestLab::with_company([ALICE])?;
+    let account = Account::of(ALICE).with_wrong_password();
+    let mut intruder = Phone::udp(&account, lab.phone_address()?, lab.sip(1)?)?;
+    assert_eq!(intruder.try_register(120)?.status(), Some(403));
+    expect![[r#"
+        -> REGISTER
+        <- 401 (REGISTER)
+        -> REGISTER
+        <- 403 (REGISTER)
+    "#]]
+    .assert_eq(&intruder.ladder());
+
+    let mut alice = lab.phone(ALICE, 1)?;
+    alice.register()
+}
+
+#[test]
+fn an_unknown_name_is_treated_like_a_wrong_password() -> Result<()> {
+    let lab = TestLab::with_company([ALICE])?;
+    let nobody = Account {
+        username: "nobody".to_owned(),
+        ..Account::of(ALICE)
+    };
+    let mut stranger = Phone::udp(&nobody, lab.phone_address()?, lab.sip(2)?)?;
+    assert_eq!(stranger.try_register(120)?.status(), Some(403));
+    expect![[r#"
+        -> REGISTER
+        <- 401 (REGISTER)
+        -> REGISTER
+        <- 403 (REGISTER)
+    "#]]
+    .assert_eq(&stranger.ladder());
+    Ok(())
+}
+
+#[test]
+fn a_call_without_the_right_password_is_refused_and_leaves_no_record() -> Result<()> {
+    let two = Two::on_different_nodes()?;
+    let account = Account::of(ALICE).with_wrong_password();
+    let mut intruder = Phone::udp(&account, two.lab.phone_address()?, two.lab.sip(3)?)?;
+    let sdp = carillon_testkit::phone::offer(intruder.local(), 1, "sendrecv");
+    let invite = intruder.invite(&BOB.to_string(), Some(&sdp))?;
+    assert_eq!(intruder.is_refused(&invite)?, 403);
+    assert_eq!(records(&two.lab, 3)?, []);
+    Ok(())
+}
+
+#[test]
+fn who_guesses_fifty_times_is_slowed_down_and_others_are_not() -> Result<()> {
+    let mut two = Two::on_different_nodes()?;
+    let account = Account::of(ALICE).with_wrong_password();
+    let mut intruder = Phone::udp(&account, two.lab.phone_address()?, two.lab.sip(1)?)?;
+    let (mut forbidden, mut ignored) = (0, 0);
+    for _ in 0..50 {
+        let request = intruder.register_request(120)?;
+        intruder.send(&request)?;
+        match intruder.receive(Duration::from_millis(300))? {
+            Some(answer) if answer.status() == Some(401) => {
+                assert!(answer.headers.contains(Name::WwwAuthenticate));
+                let again =
+                    intruder.with_password(&request, &answer, request.cseq()?.number + 1)?;
+                intruder.send(&again)?;
+                match intruder.receive(Duration::from_millis(300))? {
+                    Some(answer) => {
+                        assert_eq!(answer.status(), Some(403));
+                        forbidden += 1;
+                    }
+                    None => ignored += 1,
+                }
+            }
+            Some(answer) => {
+                assert!(matches!(answer.status(), Some(403 | 503)), "{answer:?}");
+                forbidden += 1;
+            }
+            None => ignored += 1,
+        }
+    }
+    assert!(
+        (1..=25).contains(&forbidden),
+        "{forbidden} guesses were judged, {ignored} ignored"
+    );
+    assert_eq!(forbidden + ignored, 50);
+    // Another phone, at another address, registers and calls as ever.
+    two.alice.register()?;
+    let (invite, _audio) = two.alice_calls(BOB)?;
+    two.bob.expect(&carillon_sip::Method::Invite)?;
+    two.alice.cancel(&invite)?;
+    Ok(())
+}
