@@ -1,1 +1,14 @@
-//! To be written.
+//! `carillon ctl …`: administration of a cluster from the command line, over REST.
+//!
+//! It knows the interface and nothing behind it: whatever it does, a script can do with the same requests.
+
+mod apply;
+mod client;
+mod command;
+mod company;
+mod current;
+mod export;
+mod import;
+mod show;
+
+pub use command::{Command, run};

@@ -1,0 +1,15 @@
+//! `carillon ctl export`: the cluster as a company file.
+
+use anyhow::{Context as _, Result};
+
+use crate::client::Client;
+use crate::current::Current;
+
+pub(crate) fn run(client: &Client) -> Result<()> {
+    let company = Current::read(client)?.company();
+    print!(
+        "{}",
+        serde_yaml_ng::to_string(&company).context("write the company as YAML")?
+    );
+    Ok(())
+}
