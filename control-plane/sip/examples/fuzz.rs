@@ -26,6 +26,9 @@ use carillon_sip::{Framing, Message, NameAddr, Uri, Via, limits, validate};
 /// Octets that a mutated input grows to at most, to reach every limit and no further.
 const INPUT_OCTETS: usize = 2 * limits::MESSAGE_OCTETS;
 
+/// Longer than any input may take, however busy the machine is.
+const SLOW_MS: u128 = 2_000;
+
 /// Words that mean something to one of the readers.
 const WORDS: [&str; 64] = [
     "\r\n",
@@ -170,7 +173,13 @@ fn report(target: &str, seed: u64, inputs: u64, what: &str, input: &Bytes) {
 }
 
 fn survives(target: Target, input: &Bytes) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| target.run(input))).unwrap_or_else(|panic| {
+    let started = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| target.run(input)));
+    let took_ms = started.elapsed().as_millis();
+    if took_ms > SLOW_MS {
+        return Err(format!("took {took_ms} ms"));
+    }
+    outcome.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("panic: {}", text.unwrap_or_default()))

@@ -4,8 +4,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Malformed;
-use crate::params::Params;
-use crate::scan::{self, is_token};
+use crate::params::{Params, is_identifier};
+use crate::scan;
 use crate::uri::Uri;
 
 /// A name, a URI and parameters, as in From, To, Contact, Route and their like.
@@ -86,9 +86,7 @@ impl NameAddr {
             params: Params::parse(scan::share(octets, rest))?,
         };
         match parsed.params.get("tag") {
-            Some(tag) if tag.is_empty() || !tag.iter().copied().all(is_token) => {
-                Err(Malformed("tag is not a token"))
-            }
+            Some(tag) if !is_identifier(tag) => Err(Malformed("tag is not a token")),
             Some(_) if parsed.params.is_repeated("tag") => Err(Malformed("two tags")),
             Some(_) | None => Ok(parsed),
         }
@@ -211,6 +209,14 @@ mod tests {
             "an at sign behind a semicolon is not the user's"
         );
         assert_eq!(address.params.text("tag"), Some("33242"));
+    }
+
+    #[test]
+    fn tags_of_phones_that_do_not_know_the_grammar_are_taken() {
+        assert_eq!(
+            address(b"<sip:a@h>;tag=a:b/c=@[1]").tag(),
+            Some("a:b/c=@[1]")
+        );
     }
 
     #[test]

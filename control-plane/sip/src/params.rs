@@ -171,9 +171,13 @@ fn is_quoted(value: &[u8]) -> bool {
 
 /// Octets that values hold without quotes: tokens, hosts, and what phones write besides.
 fn plain(octet: u8) -> bool {
-    octet > b' '
-        && octet != 0x7f
-        && !matches!(octet, b'"' | b';' | b',' | b'<' | b'>' | b'\\' | b'?')
+    octet > b' ' && octet != 0x7f && !matches!(octet, b'"' | b';' | b',' | b'<' | b'>' | b'\\')
+}
+
+/// A tag or a branch: a token by the grammar, but phones write other printable characters too, and
+/// what is compared octet for octet can hold them.
+pub(crate) fn is_identifier(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(u8::is_ascii_graphic) && value.first() != Some(&b'"')
 }
 
 fn halves(part: &[u8]) -> (&[u8], Option<&[u8]>) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::Malformed;
-use crate::params::Params;
+use crate::params::{Params, is_identifier};
 use crate::scan::{self, is_token};
 use crate::text::Text;
 use crate::uri::{Host, HostPort, host_port};
@@ -117,9 +117,7 @@ impl Via {
             params: Params::parse(scan::share(octets, &rest[end..]))?,
         };
         match via.params.get("branch") {
-            Some(branch) if branch.is_empty() || !branch.iter().copied().all(is_token) => {
-                Err(Malformed("branch is not a token"))
-            }
+            Some(branch) if !is_identifier(branch) => Err(Malformed("branch is not a token")),
             Some(_) if via.params.is_repeated("branch") => Err(Malformed("two branches")),
             Some(_) | None => Ok(via),
         }

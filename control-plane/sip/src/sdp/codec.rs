@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::Media;
 use super::line::attributes;
 use crate::text::Text;
@@ -107,30 +109,43 @@ impl Codec {
 impl Media {
     /// The formats of a section that have a meaning, in the order of its preference.
     pub fn codecs(&self) -> Vec<Codec> {
-        self.formats
-            .iter()
-            .filter_map(|format| self.codec(format.parse().ok()?))
+        let (maps, parameters) = (self.by_payload("rtpmap"), self.by_payload("fmtp"));
+        let payloads = self.formats.iter().filter_map(|format| format.parse().ok());
+        payloads
+            .filter_map(|payload| codec(payload, &maps, &parameters))
             .collect()
     }
 
     /// What a payload type means in this section.
     pub fn codec(&self, payload: u8) -> Option<Codec> {
-        let mut codec = match self.of_payload("rtpmap", payload) {
-            Some(map) => Codec::mapped(payload, map)?,
-            None => Codec::assigned(payload)?,
-        };
-        codec.fmtp = self
-            .of_payload("fmtp", payload)
-            .map(|fmtp| Text::from(fmtp.trim()));
-        Some(codec)
+        codec(
+            payload,
+            &self.by_payload("rtpmap"),
+            &self.by_payload("fmtp"),
+        )
     }
 
-    fn of_payload(&self, attribute: &str, payload: u8) -> Option<&str> {
-        attributes(&self.lines, attribute).find_map(|value| {
-            let (number, rest) = value.trim_start().split_once(' ')?;
-            (number.parse() == Ok(payload)).then_some(rest)
-        })
+    /// The values of an attribute that belongs to payload types; of several the first counts.
+    fn by_payload(&self, attribute: &str) -> BTreeMap<u8, &str> {
+        let mut values = BTreeMap::new();
+        for value in attributes(&self.lines, attribute) {
+            if let Some((number, rest)) = value.trim_start().split_once(' ')
+                && let Ok(number) = number.parse()
+            {
+                values.entry(number).or_insert(rest);
+            }
+        }
+        values
     }
+}
+
+fn codec(payload: u8, maps: &BTreeMap<u8, &str>, parameters: &BTreeMap<u8, &str>) -> Option<Codec> {
+    let mut codec = match maps.get(&payload) {
+        Some(map) => Codec::mapped(payload, map)?,
+        None => Codec::assigned(payload)?,
+    };
+    codec.fmtp = parameters.get(&payload).map(|fmtp| Text::from(fmtp.trim()));
+    Some(codec)
 }
 
 /// The formats that both sections have, in the order of the first; each with its number here and

@@ -169,8 +169,9 @@ impl Uri {
 
 /// Names of parameters are compared without case and escapes.
 fn same(one: &str, two: &str) -> bool {
-    one.eq_ignore_ascii_case(two)
-        || escape::unescape(one).eq_ignore_ascii_case(&escape::unescape(two))
+    let escaped = || one.contains('%') || two.contains('%');
+    let plain = |text| escape::unescape(text).to_ascii_lowercase();
+    one.eq_ignore_ascii_case(two) || escaped() && plain(one) == plain(two)
 }
 
 #[derive(Default)]
