@@ -9,9 +9,8 @@ use super::{
     field::{Checked, MAX_NAME},
 };
 use crate::{
-    Account, AccountCommand, Administrator, AdministratorId, Context, ContextKind, Event,
-    Initialise, Outcome, ResourceKey, SecretCommand, Site, State, account::MAX_TOKENS,
-    state::NONCE_KEY,
+    Account, AccountCommand, Administrator, AdministratorId, Event, Initialise, Outcome,
+    ResourceKey, SecretCommand, Site, State, account::MAX_TOKENS, state::NONCE_KEY,
 };
 
 const ADMINISTRATOR: Checked = Checked {
@@ -45,25 +44,6 @@ impl State {
             Bytes::copy_from_slice(&first.nonce_key),
         );
         self.create_administrator(changes, &first.administrator)?;
-        let contexts = [
-            ("default", "Default", ContextKind::Internal),
-            ("from-extern", "Incoming calls", ContextKind::Incall),
-            ("to-extern", "Outgoing calls", ContextKind::Outcall),
-        ];
-        for (name, label, kind) in contexts {
-            if self.context_by_name(name).is_none() {
-                let label = Some(label.to_owned());
-                self.create_context(
-                    changes,
-                    &Context {
-                        name: name.to_owned(),
-                        label,
-                        kind,
-                        ..Context::default()
-                    },
-                )?;
-            }
-        }
         if self.sites.is_empty() {
             self.create_site(
                 changes,

@@ -1,7 +1,6 @@
 use super::{Cluster, range};
 use crate::{
-    ConfigCommand, Context, ContextKind, Ha1, Line, Link, RejectionKind, Resource, ResourceKey,
-    Secret, User,
+    ConfigCommand, Context, Ha1, Line, Link, RejectionKind, Resource, ResourceKey, Secret, User,
 };
 
 #[test]
@@ -492,18 +491,4 @@ fn numbers_are_never_given_twice() {
     let alice = cluster.user("alice");
     cluster.delete(ResourceKey::User(alice)).unwrap();
     assert!(cluster.user("bob") > alice);
-}
-
-#[test]
-fn the_required_contexts_are_there_from_the_start() {
-    let cluster = Cluster::new();
-    let kind = |name| {
-        cluster
-            .state
-            .context_by_name(name)
-            .map(|context| context.kind)
-    };
-    assert_eq!(kind("default"), Some(ContextKind::Internal));
-    assert_eq!(kind("from-extern"), Some(ContextKind::Incall));
-    assert_eq!(kind("to-extern"), Some(ContextKind::Outcall));
 }

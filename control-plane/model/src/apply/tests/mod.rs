@@ -45,9 +45,12 @@ impl Cluster {
                 .outcome,
             Outcome::Done
         );
-        let mut context = (**cluster.state.context_by_name("default").unwrap()).clone();
-        context.user_ranges = vec![range("100", "199")];
-        cluster.update(Resource::Context(context)).unwrap();
+        let context = Context {
+            name: "default".to_owned(),
+            user_ranges: vec![range("100", "199")],
+            ..Context::default()
+        };
+        cluster.context(context).unwrap();
         cluster
     }
 
