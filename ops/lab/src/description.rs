@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// A lab that was started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Lab {
     pub control: Vec<Control>,
     pub media: Vec<Media>,
@@ -58,7 +58,7 @@ pub struct Phone {
 }
 
 /// The account that the cluster made at its first start.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Admin {
     pub user: String,
     pub password: String,

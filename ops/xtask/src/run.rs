@@ -35,15 +35,7 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<()> {
     debian::ensure(&debian::RIVALS)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     cargo.run(&["build", "--locked", "--package", "carillon-daemon"])?;
-    let mut arguments = vec![
-        "run",
-        "--locked",
-        "--package",
-        "carillon-testkit",
-        "--example",
-        "bench",
-        "--",
-    ];
+    let mut arguments = vec!["run", "--locked", "--package", "carillon-bench", "--"];
     arguments.extend(rest.iter().map(String::as_str));
     cargo.run(&arguments)
 }

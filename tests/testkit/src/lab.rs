@@ -40,15 +40,41 @@ impl Default for LabOptions {
     }
 }
 
+impl LabOptions {
+    fn command(self, program: &Path, dir: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.args(["lab", "up", "--dir"]).arg(dir);
+        command.args([
+            "--control",
+            &self.control.to_string(),
+            "--media",
+            &self.media.to_string(),
+        ]);
+        if self.namespaces {
+            command.arg("--namespaces");
+        }
+        command
+    }
+}
+
 /// The cluster of one test.
 #[derive(Debug)]
 pub struct TestLab {
     /// What runs where.
     pub lab: Lab,
-    folder: Option<TempDir>,
+    folder: Folder,
     program: PathBuf,
     next_phone: AtomicU8,
-    _net: NetLock,
+    _net: Option<NetLock>,
+}
+
+/// Where a lab lives.
+#[derive(Debug)]
+enum Folder {
+    /// Gone with the test, unless it fails.
+    Passing(TempDir),
+    /// Chosen and kept by whoever asked for the lab.
+    Lasting(PathBuf),
 }
 
 impl TestLab {
@@ -60,28 +86,37 @@ impl TestLab {
             .prefix("carillon-test-")
             .tempdir()?;
         fs::write(&net.path, folder.path().as_os_str().as_encoded_bytes())?;
-        let mut command = Command::new(&program);
-        command
-            .args(["lab", "up", "--net", &net.text])
-            .arg("--dir")
-            .arg(folder.path());
-        command.args([
-            "--control",
-            &options.control.to_string(),
-            "--media",
-            &options.media.to_string(),
-        ]);
-        if options.namespaces {
-            command.arg("--namespaces");
-        }
+        let mut command = options.command(&program, folder.path());
+        command.args(["--net", &net.text]);
         succeed(&mut command)?;
-        Ok(Self {
-            lab: Lab::read(folder.path())?,
-            folder: Some(folder),
+        Self::of(program, Folder::Passing(folder), Some(net))
+    }
+
+    /// Starts a cluster on the addresses that people know, in a folder that stays, and loads a company; its progress is
+    /// printed.
+    pub fn up_for_people(options: LabOptions, dir: &Path, company: &Path) -> Result<Self> {
+        let program = program()?;
+        let mut command = options.command(&program, dir);
+        command.arg("--load").arg(company);
+        let status = command
+            .status()
+            .with_context(|| format!("start {}", program.display()))?;
+        if !status.success() {
+            bail!("the lab did not start: {status}");
+        }
+        Self::of(program, Folder::Lasting(dir.to_owned()), None)
+    }
+
+    fn of(program: PathBuf, folder: Folder, net: Option<NetLock>) -> Result<Self> {
+        let mut started = Self {
+            lab: Lab::default(),
+            folder,
             program,
             next_phone: AtomicU8::new(1),
             _net: net,
-        })
+        };
+        started.lab = Lab::read(started.dir())?;
+        Ok(started)
     }
 
     /// Three control nodes and two media servers on loopback, with a line for each number.
@@ -94,7 +129,10 @@ impl TestLab {
 
     /// The lab's folder.
     pub fn dir(&self) -> &Path {
-        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+        match &self.folder {
+            Folder::Passing(folder) => folder.path(),
+            Folder::Lasting(folder) => folder,
+        }
     }
 
     /// SIP of control node `number`, counted from 1.
@@ -268,9 +306,10 @@ impl Drop for TestLab {
             eprintln!("the lab did not end: {error:#}");
         }
         if thread::panicking()
-            && let Some(folder) = self.folder.take()
+            && let Folder::Passing(folder) = &mut self.folder
         {
-            eprintln!("the lab's logs stay in {}", folder.keep().display());
+            folder.disable_cleanup(true);
+            eprintln!("the lab's logs stay in {}", folder.path().display());
         }
     }
 }

@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 10] = [
     &["rocks", "signalling", "api", "relay", "lab"],
     &["daemon"],
     &["testkit"],
-    &["simulation", "integration"],
+    &["simulation", "integration", "bench"],
 ];
 
 /// Crates that never wait: no runtime, no sockets, no clock, no randomness of their own.

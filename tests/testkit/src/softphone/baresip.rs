@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
+use super::trace::{Printed, Sighting};
 use crate::phone::{Account, Transport};
 use crate::sentence::Shape;
 use crate::wait::eventually;
@@ -78,12 +79,12 @@ pub struct Baresip {
     child: Child,
     folder: TempDir,
     control: Control,
+    printed: Printed,
     name: String,
 }
 
 impl Baresip {
-    /// Starts a phone with `command`, which runs baresip on some host, and waits until its control port answers. `pipe` runs
-    /// a program on the same host: the port is reached from there.
+    /// Starts a phone with `on_host`, which runs a program on its host, and waits until its control port answers.
     pub fn start(options: &BaresipOptions, on_host: impl Fn(&str) -> Command) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("carillon-baresip-")
@@ -92,20 +93,24 @@ impl Baresip {
         fs::write(folder.path().join("config"), config(options, folder.path()))?;
         fs::write(folder.path().join("accounts"), account(options))?;
         fs::write(folder.path().join("contacts"), "")?;
-        let log = fs::File::create(folder.path().join("log"))?;
-        let child = on_host("baresip")
-            .arg("-f")
+        // Its output would come in blocks of 4 KiB, and the times of the trace would be wrong.
+        let mut child = on_host("stdbuf")
+            .args(["-oL", "-eL", "baresip", "-s", "-f"])
             .arg(folder.path())
             .stdin(Stdio::null())
-            .stderr(log.try_clone()?)
-            .stdout(log)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .context("start baresip; Debian's package baresip-core has it")?;
+        let printed = Printed::default();
+        printed.collect(child.stdout.take().context("the phone prints")?);
+        printed.collect(child.stderr.take().context("the phone warns")?);
         let control = Control::open(SocketAddr::from((options.local, CONTROL_PORT)))?;
         Ok(Self {
             child,
             folder,
             control,
+            printed,
             name: options.account.username.clone(),
         })
     }
@@ -166,20 +171,15 @@ impl Baresip {
         })
     }
 
-    /// The end of the phone's log.
+    /// The end of what the phone printed.
     pub fn log(&self) -> String {
-        const OCTETS: usize = 4_000;
-        let text = fs::read(self.folder.path().join("log")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        // The running figures of a call fill the log and say nothing.
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.contains("(bit/s)"))
-            .collect();
-        let text = lines.join("\n");
-        text.chars()
-            .skip(text.chars().count().saturating_sub(OCTETS))
-            .collect()
+        const LINES: usize = 80;
+        self.printed.tail(LINES)
+    }
+
+    /// The SIP messages on its wire.
+    pub fn trace(&self) -> Vec<Sighting> {
+        self.printed.sightings()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod baresip;
 mod linphone;
+mod trace;
 
 pub use baresip::{Baresip, BaresipOptions, Codec};
 pub use linphone::Linphone;
+pub use trace::Sighting;
