@@ -87,10 +87,9 @@ fn deny(workspace: &Workspace) -> Result<()> {
     let mut command = Command::new(program);
     command.current_dir(workspace.root()).args([
         "--locked",
-        "--all-features",
-        "check",
         "--config",
         ".cargo/deny.toml",
+        "check",
         "--hide-inclusion-graph",
         "bans",
         "licenses",

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use crate::http::{self, Answer};
 use crate::phone::Account;
 
+/// Where the lines of a test company live.
+const CONTEXT: &str = "default";
+
 /// A client with a token, towards one node.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -35,7 +38,7 @@ impl Api {
         };
         let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         let head = format!(
-            "POST /api/auth/0.1/token HTTP/1.1\r\nAuthorization: Basic {basic}\r\nContent-Type: application/json\r\n"
+            "POST /0.1/token HTTP/1.1\r\nAuthorization: Basic {basic}\r\nContent-Type: application/json\r\n"
         );
         let answer = http::exchange(&api.config, api.server, &head, b"{\"expiration\": 7200}")?;
         let answer = expect(answer, "token", &[200])?;
@@ -104,6 +107,31 @@ impl Api {
         .map(|_| ())
     }
 
+    /// Lets the context of the company's lines hold these numbers too.
+    fn open_range(&self, first: &str, last: &str) -> Result<()> {
+        let contexts = self.get("/1.1/contexts")?;
+        let mut known = contexts["items"].as_array().into_iter().flatten();
+        let range = serde_json::json!({"start": first, "end": last});
+        match known.find(|context| context["name"] == CONTEXT) {
+            Some(context) => {
+                let mut ranges = context["user_ranges"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default();
+                ranges.push(range);
+                let change = serde_json::json!({"user_ranges": ranges});
+                self.put(&format!("/1.1/contexts/{}", context["id"]), &change)?;
+            }
+            None => {
+                let context = serde_json::json!({
+                    "name": CONTEXT, "label": "Company", "type": "internal", "user_ranges": [range],
+                });
+                self.post("/1.1/contexts", &context)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a context for the numbers `first` to `last`, and a user with a line for each of these accounts.
     pub fn found_company(&self, accounts: &[Account]) -> Result<()> {
         let numbers: Vec<u32> = accounts
@@ -113,20 +141,7 @@ impl Api {
         let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else {
             return Ok(());
         };
-        let contexts = self.get("/1.1/contexts")?;
-        let known = contexts["items"].as_array().into_iter().flatten();
-        if !known
-            .into_iter()
-            .any(|context| context["name"] == "default")
-        {
-            self.post(
-                "/1.1/contexts",
-                &serde_json::json!({
-                    "name": "default", "label": "Company", "type": "internal",
-                    "user_ranges": [{"start": first.to_string(), "end": last.to_string()}],
-                }),
-            )?;
-        }
+        self.open_range(&first.to_string(), &last.to_string())?;
         let mut table =
             "firstname,lastname,language,exten,context,line_protocol,sip_username,sip_secret\n"
                 .to_owned();
@@ -138,7 +153,7 @@ impl Api {
         } in accounts
         {
             table.push_str(&format!(
-                "Phone,{number},en_US,{number},default,sip,{username},{password}\n"
+                "Phone,{number},en_US,{number},{CONTEXT},sip,{username},{password}\n"
             ));
         }
         let answer = self.ask(
