@@ -39,14 +39,34 @@ pub struct Talk {
 impl Two {
     /// Three control nodes, two media servers, three lines, two phones registered over UDP.
     pub fn on_different_nodes() -> Result<Self> {
+        Self::on_nodes(1, 2)
+    }
+
+    /// The same on nodes of the story's choice.
+    pub fn on_nodes(of_alice: usize, of_bob: usize) -> Result<Self> {
         let lab = TestLab::with_company([ALICE, BOB, CAROL])?;
-        let mut alice = lab.phone(ALICE, 1)?;
-        let mut bob = lab.phone(BOB, 2)?;
-        alice.register()?;
-        bob.register()?;
-        alice.clear_ladder();
-        bob.clear_ladder();
-        Ok(Self { alice, bob, lab })
+        let alice = lab.phone(ALICE, of_alice)?;
+        let bob = lab.phone(BOB, of_bob)?;
+        let mut two = Self { alice, bob, lab };
+        two.register()?;
+        Ok(two)
+    }
+
+    /// Both go to other nodes, with new phones.
+    pub fn move_to(&mut self, of_alice: usize, of_bob: usize) -> Result<()> {
+        self.alice.unregister()?;
+        self.bob.unregister()?;
+        self.alice = self.lab.phone(ALICE, of_alice)?;
+        self.bob = self.lab.phone(BOB, of_bob)?;
+        self.register()
+    }
+
+    fn register(&mut self) -> Result<()> {
+        self.alice.register()?;
+        self.bob.register()?;
+        self.alice.clear_ladder();
+        self.bob.clear_ladder();
+        Ok(())
     }
 
     /// Alice's INVITE to a number is under way, with a description of her audio.
