@@ -45,7 +45,12 @@ pub enum Input {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    Reply { to: Audience, reply: Reply },
+    Reply {
+        to: Audience,
+        reply: Reply,
+    },
+    /// A session has ended; one entry for each termination that ever was.
+    Ended(Vec<DirectionQuality>),
 }
 
 /// Who is told.
@@ -71,6 +76,8 @@ pub struct Totals {
     pub sessions_closed: u64,
     pub sessions_reaped: u64,
     pub refused: u64,
+    /// Of those refused: by a newer owner's epoch.
+    pub fenced: u64,
     pub rtp_timeouts: u64,
     /// Of terminations that have ended.
     pub lost: u64,
@@ -147,6 +154,7 @@ impl Sessions {
         match self.establish(now_us, peer, wanted, ports) {
             Err(reason) => {
                 self.totals.refused += 1;
+                self.totals.fenced += u64::from(matches!(reason, Reason::Fenced { .. }));
                 let revision = Some(wanted.revision);
                 self.say(
                     Audience::Peer(peer),
@@ -304,6 +312,7 @@ impl Sessions {
             .iter()
             .map(|direction| direction.expected)
             .sum::<u64>();
+        self.outputs.push_back(Output::Ended(quality.clone()));
         self.tombstones.add(now_us, id, order, quality.clone());
         quality
     }

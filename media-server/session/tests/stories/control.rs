@@ -65,6 +65,7 @@ fn a_released_session_stays_dead_for_its_former_owner_and_a_repeated_release_say
     let quality = world.release(1);
     assert_eq!(quality[0].packets, 5);
     assert_eq!(world.release(1), quality);
+    assert_eq!(world.ended, [quality], "it ended once");
     assert_eq!(
         world.refusal(OWNER, &descriptor),
         Reason::Stale { revision: 1 }

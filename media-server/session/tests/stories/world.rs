@@ -101,6 +101,7 @@ pub(crate) struct World {
     pub(crate) sessions: Sessions,
     pub(crate) ports: FakePorts,
     pub(crate) replies: Vec<(Audience, Reply)>,
+    pub(crate) ended: Vec<Vec<DirectionQuality>>,
 }
 
 /// A phone: where it is, and the stream that it sends.
@@ -194,6 +195,7 @@ impl World {
             sessions: Sessions::new(limits),
             ports,
             replies: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -210,8 +212,11 @@ impl World {
     }
 
     fn collect(&mut self) {
-        while let Some(Output::Reply { to, reply }) = self.sessions.poll_output() {
-            self.replies.push((to, reply));
+        while let Some(output) = self.sessions.poll_output() {
+            match output {
+                Output::Reply { to, reply } => self.replies.push((to, reply)),
+                Output::Ended(quality) => self.ended.push(quality),
+            }
         }
     }
 
