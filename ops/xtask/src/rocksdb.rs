@@ -102,10 +102,7 @@ fn watch(child: &mut Child, target: &Path, log_path: &Path) -> Result<()> {
         thread::sleep(Duration::from_millis(500));
         if shown.elapsed() >= PROGRESS_EVERY {
             shown = Instant::now();
-            let objects = find(target, &|path| {
-                path.extension().is_some_and(|extension| extension == "o")
-            })
-            .len();
+            let objects = find(target, &is_object).len();
             eprintln!(
                 "xtask: RocksDB: {objects} files compiled, of about 350, in {} s",
                 started.elapsed().as_secs()
@@ -124,6 +121,12 @@ fn watch(child: &mut Child, target: &Path, log_path: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// An object file of RocksDB itself; cargo and other packages leave some too.
+fn is_object(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "o")
+        && path.to_string_lossy().contains(PACKAGE)
 }
 
 /// The archive appears under its final name only when it is whole.
