@@ -13,7 +13,7 @@ use crate::fork::ForkState;
 use crate::leg::{Incoming, Leg};
 use crate::phase::Phase;
 use crate::session_timer::{Agreed, Session};
-use crate::turn::Turn;
+use crate::turn::{Turn, contact};
 use crate::{LegId, Output};
 
 impl Call {
@@ -43,9 +43,8 @@ impl Call {
 
     fn answered_dialog(&mut self, index: usize, response: &Message) -> Option<Dialog> {
         let fork = &mut self.forks[index];
-        let invite = &fork.invite.as_ref()?.message;
-        let contact = invite.headers.get(Name::Contact)?.clone();
-        let to = invite.uri()?.clone();
+        let to = fork.invite.as_ref()?.message.uri()?.clone();
+        let contact = contact(fork.target.flow.transport, fork.target.advertised);
         fork.early.confirm(response, &contact, &to).ok()
     }
 
@@ -101,7 +100,7 @@ impl Call {
         self.phase = Phase::Talking { callee };
         self.media.early = None;
         self.put_media();
-        self.cancel_forks(turn, Some("Call completed elsewhere"));
+        self.cancel_forks(turn);
         if self
             .ringback
             .unacked

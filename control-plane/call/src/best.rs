@@ -88,6 +88,8 @@ pub(crate) fn told(code: u16) -> u16 {
     match code {
         // Not ours to follow, and challenges that the caller cannot answer.
         300..400 | 401 | 402 | 403 | 407 => 480,
+        // Between the phone and us only.
+        420..424 | 494 => 500,
         // A phone that has gone, or does not know its own address any more.
         404 | 408 | 410 | 430 | 481 | 487 | 502 | 503 | 504 | 604 => 480,
         400..700 => code,
@@ -140,6 +142,7 @@ mod tests {
             (&[500, 404], 500),
             (&[503, 408], 480),
             (&[302], 480),
+            (&[422], 500),
             (&[], 480),
         ] {
             assert_eq!(best_response(codes), told, "{codes:?}");

@@ -165,7 +165,7 @@ impl Call {
         for leg in self.legs.keys().copied().collect::<Vec<_>>() {
             self.release(turn, leg, &text);
         }
-        self.cancel_forks(turn, None);
+        self.cancel_forks(turn);
         self.release_media();
     }
 

@@ -231,9 +231,8 @@ impl Call {
             .iter()
             .filter(|fork| !self.legs.contains_key(&fork.leg))
             .filter_map(|fork| {
-                let invite = &fork.invite.as_ref()?.message;
-                let from = invite.from().ok()?;
-                Some((key(invite.call_id()?, from.tag()?), fork.leg))
+                let invite = fork.invite.as_ref()?;
+                Some((key(&invite.call_id, &invite.local_tag), fork.leg))
             });
         legs.chain(other).chain(forks)
     }

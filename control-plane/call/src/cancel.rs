@@ -35,8 +35,8 @@ impl Call {
         );
     }
 
-    /// Every fork that may still answer is told to stop. `elsewhere`: why its user need not call back.
-    pub(crate) fn cancel_forks(&mut self, turn: &mut Turn<'_>, elsewhere: Option<&str>) {
+    /// Every fork that may still answer is told to stop.
+    pub(crate) fn cancel_forks(&mut self, turn: &mut Turn<'_>) {
         for index in 0..self.forks.len() {
             let give_up_at_ms = turn.now_ms + PATIENCE_MS;
             match self.forks[index].state {
@@ -45,7 +45,7 @@ impl Call {
                     self.forks[index].state = ForkState::Unwanted { give_up_at_ms }
                 }
                 ForkState::Proceeding => {
-                    self.cancel_fork_for(turn, index, elsewhere);
+                    self.cancel_fork(turn, index);
                     self.forks[index].state = ForkState::Cancelled { give_up_at_ms };
                 }
                 ForkState::Unwanted { .. }
@@ -56,13 +56,26 @@ impl Call {
         }
     }
 
-    pub(crate) fn cancel_fork(&mut self, turn: &mut Turn<'_>, index: usize) {
-        let elsewhere = self.answered_at_ms.map(|_| "Call completed elsewhere");
-        self.cancel_fork_for(turn, index, elsewhere);
+    /// A contact ends its early dialog by itself: it will not answer.
+    pub(crate) fn fork_gives_up(&mut self, turn: &mut Turn<'_>, index: usize) {
+        if self.forks[index].state == ForkState::Proceeding {
+            self.cancel_fork(turn, index);
+            self.forks[index].state = ForkState::Cancelled {
+                give_up_at_ms: turn.now_ms + PATIENCE_MS,
+            };
+            self.judge_forks(turn);
+        }
+    }
+
+    /// Why a phone that is told to stop need not show a missed call (RFC 3326).
+    pub(crate) fn answered_elsewhere(&self) -> Option<String> {
+        self.callee_leg()
+            .map(|_| reason(200, 26, "Call completed elsewhere"))
     }
 
     /// The CANCEL has the request line, Via, Route, From, To and Call-ID of its INVITE (RFC 3261 §9.1).
-    fn cancel_fork_for(&mut self, turn: &mut Turn<'_>, index: usize, elsewhere: Option<&str>) {
+    pub(crate) fn cancel_fork(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let elsewhere = self.answered_elsewhere();
         let fork = &mut self.forks[index];
         let Some(invite) = &fork.invite else { return };
         let Some(uri) = invite.message.uri() else {
@@ -80,8 +93,8 @@ impl Call {
         message
             .headers
             .push(Name::CSeq, format!("{} CANCEL", invite.cseq));
-        if let Some(text) = elsewhere {
-            message.headers.push(Name::Reason, reason(200, 26, text));
+        if let Some(reason) = elsewhere {
+            message.headers.push(Name::Reason, reason);
         }
         let (transaction, _) = turn.transaction(fork.target.flow.transport, fork.target.advertised);
         let (leg, flow, cseq) = (fork.leg, fork.target.flow, invite.cseq);

@@ -12,7 +12,8 @@ use crate::call::Call;
 use crate::compose::{SDP, abilities};
 use crate::glare::{MAX_COLLISIONS, wait_ms};
 use crate::leg::{Answered, Incoming, Leg, Purpose, Sent};
-use crate::session_timer::{Agreed, Session, raised_interval_s};
+use crate::refresh::Renew;
+use crate::session_timer::{Agreed, raised_interval_s};
 use crate::turn::Turn;
 use crate::{LegId, Output};
 
@@ -176,10 +177,11 @@ impl Call {
         let Some(side) = self.legs.get_mut(&exchange.to) else {
             return;
         };
+        side.renew = Renew::No;
         side.peer.learn(response);
         side.dialog.refresh_target(response);
         let asked_s = side.session.interval_s().unwrap_or(interval_s);
-        side.session = Session::start(
+        side.refreshed(
             Agreed::settled(response, &self.policy, asked_s),
             turn.now_ms,
         );
@@ -266,6 +268,7 @@ impl Call {
         let Incoming::Asked(asked) = std::mem::replace(&mut side.incoming, Incoming::Idle) else {
             return;
         };
+        side.renew = Renew::No;
         let response = accepted(side, turn, &asked, body);
         let (transaction, flow) = (asked.transaction.clone(), asked.flow);
         side.expect_ack(turn.now_ms, asked, response.clone(), offered);
@@ -356,7 +359,7 @@ fn accepted(side: &mut Leg, turn: &Turn<'_>, asked: &Asked, body: Option<Bytes>)
     abilities(&mut response, true);
     if let Some(session) = asked.session {
         session.write(&mut response, side.peer);
-        side.session = Session::start(session, turn.now_ms);
+        side.refreshed(session, turn.now_ms);
     }
     if let Some(body) = body {
         response.set_body(SDP, body);

@@ -45,6 +45,10 @@ pub(crate) enum ForkState {
 pub(crate) struct SentInvite {
     pub(crate) key: ClientKey,
     pub(crate) cseq: u32,
+    pub(crate) call_id: Text,
+    pub(crate) local_tag: Text,
+    /// It has an offer; without one the contact makes it.
+    pub(crate) offers: bool,
     pub(crate) message: Message,
     pub(crate) session_interval_s: u32,
 }

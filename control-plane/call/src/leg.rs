@@ -11,8 +11,8 @@ use crate::asked::Asked;
 use crate::compose::SDP;
 use crate::features::Features;
 use crate::offer::Negotiation;
-use crate::refresh::Refresh;
-use crate::session_timer::{MIN_INTERVAL_S, Session};
+use crate::refresh::{Refresh, Renew};
+use crate::session_timer::{Agreed, MIN_INTERVAL_S, Session};
 use crate::turn::{PATIENCE_MS, T1_MS, T2_MS, Turn};
 use crate::{LegId, MAX_SENT};
 
@@ -30,6 +30,8 @@ pub(crate) struct Leg {
     /// The Min-SE that the peer wants.
     pub(crate) min_interval_s: u32,
     pub(crate) refresh: Refresh,
+    /// Why the next refresh has to be a re-INVITE.
+    pub(crate) renew: Renew,
     /// The peer's INVITE.
     pub(crate) incoming: Incoming,
     /// Requests of ours without final response.
@@ -127,12 +129,21 @@ impl Leg {
             session: Session::Off,
             min_interval_s: MIN_INTERVAL_S,
             refresh: Refresh::Idle,
+            renew: Renew::No,
             incoming: Incoming::Idle,
             sent: Vec::new(),
             acked: None,
             owed_ack: None,
             release: Release::No,
             answered: None,
+        }
+    }
+
+    /// The session is alive: both sides have just agreed on it.
+    pub(crate) fn refreshed(&mut self, agreed: Agreed, now_ms: u64) {
+        self.session = Session::start(agreed, now_ms);
+        if self.renew == Renew::No {
+            self.refresh = Refresh::Idle;
         }
     }
 

@@ -38,6 +38,7 @@ mod record;
 mod refresh;
 mod request;
 mod response;
+mod resume;
 mod ring;
 mod session_timer;
 mod setup;
@@ -47,6 +48,7 @@ mod value;
 
 pub use call::Call;
 pub use input::{Input, LegId, MediaEvent, MediaReply, Output};
+pub use resume::Owner;
 pub use setup::{Policy, Refusal, Route, Setup, Target};
 pub use value::{DecodeError, VERSION};
 

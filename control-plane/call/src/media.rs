@@ -13,6 +13,7 @@ use crate::bye::Why;
 use crate::call::Call;
 use crate::offer::Stream;
 use crate::phase::{Phase, RecordState};
+use crate::refresh::Renew;
 use crate::turn::Turn;
 use crate::{LegId, MediaEvent, MediaReply, Output};
 
@@ -21,6 +22,8 @@ pub(crate) const CALLER: u8 = 0;
 /// The callee's: one for each address family that its contacts have, until one of them answers.
 pub(crate) const CALLEE_V4: u8 = 1;
 pub(crate) const CALLEE_V6: u8 = 2;
+/// Descriptors that are put between two stored values at most, with a margin.
+const REVISION_BLOCK: u64 = 64;
 /// When a caller may try again that found no media server.
 const RETRY_AFTER_S: u32 = 5;
 
@@ -53,9 +56,21 @@ impl Media {
             .copied()
     }
 
+    /// A termination that was there before has other ports.
+    fn moved(&self, locals: &[Local]) -> bool {
+        locals
+            .iter()
+            .any(|local| self.local(local.id).is_some_and(|before| before != *local))
+    }
+
     /// There is something to release.
     pub(crate) fn is_held(&self) -> bool {
         self.revision > 0 && !self.released
+    }
+
+    /// Leaves room for revisions that a former owner may have put after the value was stored.
+    pub(crate) fn skip_revisions(&mut self) {
+        self.revision += REVISION_BLOCK;
     }
 }
 
@@ -208,9 +223,12 @@ impl Call {
                     return;
                 }
                 self.media.server = Some(server);
+                let moved = self.media.moved(&terminations);
                 self.media.locals = terminations;
                 if let Phase::Placing { ring_ms, .. } = self.phase {
                     self.placed(turn, ring_ms);
+                } else if moved && self.callee_leg().is_some() {
+                    self.renew(turn, Renew::Media);
                 }
             }
             MediaReply::Refused { revision, .. } => {

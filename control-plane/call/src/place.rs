@@ -1,7 +1,10 @@
 //! Finding the callee and sending it INVITEs.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
-use carillon_sip::{Message, Method, Name, NameAddr, Uri};
+use carillon_model::Flow;
+use carillon_sip::{Message, Method, Name, NameAddr, Text, Uri};
 
 use crate::accept::Declined;
 use crate::call::Call;
@@ -20,6 +23,14 @@ const FLOW_WAIT_MS: u64 = 2_000;
 /// Rings that nobody limits end here.
 const MAX_RING_MS: u64 = 10 * 60 * 1000;
 const USER_AGENT: &str = concat!("Carillon/", env!("CARGO_PKG_VERSION"));
+
+struct Names {
+    from: Bytes,
+    to: Bytes,
+    call_id: Text,
+    local_tag: Text,
+    cseq: u32,
+}
 
 impl Call {
     pub(crate) fn routed(&mut self, turn: &mut Turn<'_>, route: Route) {
@@ -126,12 +137,12 @@ impl Call {
         turn: &mut Turn<'_>,
         index: usize,
         interval_s: u32,
-    ) -> Option<(SentInvite, carillon_model::Flow)> {
+    ) -> Option<(SentInvite, Flow)> {
+        let names = self.names(turn, index);
         let offer = self.offer_to(turn, index)?;
-        let fork = &self.forks[index];
-        let target = &fork.target;
-        let (key, via) = turn.transaction(target.flow.transport, target.advertised);
+        let target = &self.forks[index].target;
         let uri: Uri = target.uri.parse().ok()?;
+        let (key, via) = turn.transaction(target.flow.transport, target.advertised);
         let mut message = Message::request(Method::Invite, uri.without_headers());
         let headers = &mut message.headers;
         headers.push(Name::Via, via);
@@ -139,89 +150,109 @@ impl Call {
             headers.push(Name::Route, route.clone());
         }
         headers.push(Name::MaxForwards, self.hops_left.to_string());
-        let cseq = self.identify(turn, index, &mut message);
-        let headers = &mut message.headers;
-        headers.push(Name::CSeq, format!("{cseq} INVITE"));
+        headers.push(Name::From, names.from);
+        headers.push(Name::To, names.to);
+        headers.push(Name::CallId, names.call_id.as_octets().clone());
+        headers.push(Name::CSeq, format!("{} INVITE", names.cseq));
         headers.push(
             Name::Contact,
             contact(target.flow.transport, target.advertised),
         );
-        if self.policy.asserted_identity && !self.private && !self.caller.number.is_empty() {
-            let domain = self.policy.domain.as_deref();
-            headers.push(
-                Name::PAssertedIdentity,
-                caller(&self.caller, domain, target.advertised, false).to_bytes(),
-            );
-        }
-        if self.private {
-            headers.push(Name::Privacy, "id");
-        }
-        headers.push(Name::UserAgent, Bytes::from_static(USER_AGENT.as_bytes()));
+        self.assert_identity(&mut message, target.advertised);
+        message
+            .headers
+            .push(Name::UserAgent, Bytes::from_static(USER_AGENT.as_bytes()));
         abilities(&mut message, offer.is_some());
+        let min_s = self
+            .policy
+            .min_session_interval_s
+            .max(MIN_INTERVAL_S)
+            .min(interval_s);
         message
             .headers
             .push(Name::SessionExpires, interval_s.to_string());
-        message.headers.push(
-            Name::MinSe,
-            interval_s
-                .min(self.policy.min_session_interval_s.max(MIN_INTERVAL_S))
-                .to_string(),
-        );
+        message.headers.push(Name::MinSe, min_s.to_string());
+        let offers = offer.is_some();
         if let Some(offer) = offer {
             message.set_body(SDP, offer);
         }
-        let flow = target.flow;
-        Some((
-            SentInvite {
-                key,
-                cseq,
-                message,
-                session_interval_s: interval_s,
-            },
-            flow,
-        ))
+        let (cseq, call_id, local_tag) = (names.cseq, names.call_id, names.local_tag);
+        let invite = SentInvite {
+            key,
+            cseq,
+            call_id,
+            local_tag,
+            offers,
+            message,
+            session_interval_s: interval_s,
+        };
+        Some((invite, target.flow))
     }
 
-    /// From, To and Call-ID: those of the INVITE before, or new ones. Gives the number of the new INVITE.
-    fn identify(&self, turn: &mut Turn<'_>, index: usize, message: &mut Message) -> u32 {
+    fn assert_identity(&self, message: &mut Message, advertised: SocketAddr) {
+        if self.private {
+            message.headers.push(Name::Privacy, "id");
+        } else if self.policy.asserted_identity && !self.caller.number.is_empty() {
+            let identity = caller(
+                &self.caller,
+                self.policy.domain.as_deref(),
+                advertised,
+                false,
+            );
+            message
+                .headers
+                .push(Name::PAssertedIdentity, identity.to_bytes());
+        }
+    }
+
+    /// From, To, Call-ID and the next number: those of the INVITE before, or new ones.
+    fn names(&self, turn: &mut Turn<'_>, index: usize) -> Names {
         let fork = &self.forks[index];
         if let Some(before) = &fork.invite {
-            for name in [Name::From, Name::To, Name::CallId] {
-                let value = before
+            let value = |name| {
+                before
                     .message
                     .headers
-                    .get(name.clone())
+                    .get(name)
                     .cloned()
-                    .unwrap_or_default();
-                message.headers.push(name, value);
-            }
-            return before.cseq + 1;
+                    .unwrap_or_default()
+            };
+            return Names {
+                from: value(Name::From),
+                to: value(Name::To),
+                call_id: before.call_id.clone(),
+                local_tag: before.local_tag.clone(),
+                cseq: before.cseq + 1,
+            };
         }
         let domain = self.policy.domain.as_deref();
-        let from = caller(&self.caller, domain, fork.target.advertised, self.private)
-            .with_tag(&turn.tag());
+        let tag = turn.tag();
+        let from =
+            caller(&self.caller, domain, fork.target.advertised, self.private).with_tag(&tag);
         let to = NameAddr::new(address_of(
             &self.callee.number,
             domain,
             fork.target.advertised,
         ));
-        message.headers.push(Name::From, from.to_bytes());
-        message.headers.push(Name::To, to.to_bytes());
-        message.headers.push(Name::CallId, turn.call_id());
-        1
+        Names {
+            from: from.to_bytes(),
+            to: to.to_bytes(),
+            call_id: turn.call_id().into(),
+            local_tag: tag.into(),
+            cseq: 1,
+        }
     }
 
     /// The offer for a fork, of the caller's with the media server's address. `None`: there is no address for it.
     fn offer_to(&mut self, turn: &mut Turn<'_>, index: usize) -> Option<Option<Bytes>> {
+        if self.forks[index].invite.is_none() {
+            self.forks[index].sdp = Negotiation::new(turn.session_id());
+        }
         let Some(offer) = self.caller_sdp() else {
             return Some(None);
         };
         let local = self.media.local(self.termination_of_fork(index))?;
-        let fork = &mut self.forks[index];
-        if fork.invite.is_none() {
-            fork.sdp = Negotiation::new(turn.session_id());
-        }
-        fork.sdp.offer(&offer, &local).ok().map(Some)
+        self.forks[index].sdp.offer(&offer, &local).ok().map(Some)
     }
 
     pub(crate) fn caller_sdp(&self) -> Option<Bytes> {

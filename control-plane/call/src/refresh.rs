@@ -12,7 +12,7 @@ use crate::compose::{SDP, abilities};
 use crate::exchange::raise;
 use crate::glare::wait_ms;
 use crate::leg::{Incoming, Leg, Purpose, Release, Sent};
-use crate::session_timer::{Agreed, Session};
+use crate::session_timer::Agreed;
 use crate::turn::Turn;
 use crate::{LegId, Output};
 
@@ -27,10 +27,20 @@ pub(crate) enum Refresh {
     /// The session timer says when.
     Idle,
     Sent,
-    /// The last one did not succeed.
+    /// The last one did not succeed, or one is due for another reason.
     Waiting {
         retry_at_ms: u64,
     },
+}
+
+/// Why a leg has to be refreshed by a re-INVITE, whatever its session timer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Renew {
+    No,
+    /// Another node has the call: the peer is to follow its Contact, and may have hung up meanwhile.
+    Owner,
+    /// The media server's ports are others.
+    Media,
 }
 
 impl Call {
@@ -40,38 +50,61 @@ impl Call {
             .exchange
             .as_ref()
             .is_some_and(|exchange| exchange.from == leg || exchange.to == leg);
+        let renewed = self.renewed_offer(leg);
         let Some(side) = self.legs.get_mut(&leg) else {
             return;
         };
+        let again = Refresh::Waiting {
+            retry_at_ms: turn.now_ms + AGAIN_MS,
+        };
+        side.refresh = again;
         if busy || side.invites() || side.incoming != Incoming::Idle {
-            side.refresh = Refresh::Waiting {
-                retry_at_ms: turn.now_ms + AGAIN_MS,
-            };
             return;
         }
-        let method = if side.peer.update {
-            Method::Update
-        } else {
-            Method::Invite
+        let by_update = side.peer.update && side.renew == Renew::No;
+        let (method, body) = match (by_update, renewed) {
+            (true, _) => (Method::Update, None),
+            (false, Some(offer)) => (Method::Invite, Some(offer)),
+            (false, None) => (Method::Invite, side.sdp.offer_again()),
         };
-        let body = if side.peer.update {
-            None
-        } else {
-            side.sdp.offer_again()
-        };
-        let (session, min_s) = (side.session.of_request(), side.min_interval_s);
+        let (session, min_s, renews) = (
+            side.session.of_request(),
+            side.min_interval_s,
+            side.renew != Renew::No,
+        );
+        if renews {
+            self.put(Output::Commit);
+        }
         let sent = self.send(turn, leg, method, Purpose::Refresh, |message| {
             refreshing(message, session, min_s, body)
         });
-        let Some(side) = self.legs.get_mut(&leg) else {
-            return;
-        };
-        side.refresh = match sent {
-            Some(_) => Refresh::Sent,
-            None => Refresh::Waiting {
-                retry_at_ms: turn.now_ms + AGAIN_MS,
-            },
-        };
+        if let (Some(side), Some(_)) = (self.legs.get_mut(&leg), sent) {
+            side.refresh = Refresh::Sent;
+        }
+    }
+
+    /// The other side's session at the ports that the media server has now.
+    fn renewed_offer(&mut self, leg: LegId) -> Option<Bytes> {
+        let other = self.other(leg)?;
+        let source = self.legs.get(&other)?.sdp.remote.clone()?;
+        let local = self.local_of(leg)?;
+        let side = self
+            .legs
+            .get_mut(&leg)
+            .filter(|side| side.renew == Renew::Media)?;
+        side.sdp.offer(&source, &local).ok()
+    }
+
+    /// Both sides are told of something new by a re-INVITE, as soon as they are free.
+    pub(crate) fn renew(&mut self, turn: &mut Turn<'_>, why: Renew) {
+        for leg in self.legs.values_mut().filter(|leg| !leg.is_released()) {
+            if leg.renew == Renew::No || why == Renew::Media {
+                leg.renew = why;
+            }
+            leg.refresh = Refresh::Waiting {
+                retry_at_ms: turn.now_ms,
+            };
+        }
     }
 
     pub(crate) fn refresh_finished(
@@ -91,8 +124,8 @@ impl Call {
         }
         side.sdp.refused();
         let pause_ms = match code {
-            // The dialog is gone (RFC 3261 §12.2.1.2, RFC 4028 §10).
-            408 | 481 => {
+            // The dialog is gone (RFC 3261 §12.2.1.2, RFC 4028 §10); phones that hung up towards a dead node say 488 too.
+            408 | 481 | 488 if code != 488 || side.renew == Renew::Owner => {
                 side.release = Release::Done;
                 self.finish(turn, Why::answered(q850_of(code), "Session timer expired"));
                 return;
@@ -115,11 +148,11 @@ impl Call {
         let Some(side) = self.legs.get_mut(&leg) else {
             return;
         };
-        side.refresh = Refresh::Idle;
+        side.renew = Renew::No;
         side.peer.learn(response);
         side.dialog.refresh_target(response);
         let asked_s = side.session.interval_s().unwrap_or(interval_s);
-        side.session = Session::start(
+        side.refreshed(
             Agreed::settled(response, &self.policy, asked_s),
             turn.now_ms,
         );

@@ -1,13 +1,12 @@
 //! Requests of the phones.
 
-use carillon_sip::{Message, Method, Name};
+use carillon_sip::{Message, Method, Name, NameAddr};
 
 use crate::LegId;
 use crate::accept::{Declined, required};
 use crate::asked::Received;
 use crate::call::Call;
 use crate::compose::{SDP, abilities};
-use crate::fork::ForkState;
 use crate::phase::Phase;
 use crate::turn::Turn;
 
@@ -45,6 +44,12 @@ impl Call {
         };
         if let Some(response) = side.repeated(&received.message) {
             self.respond(leg, received, response);
+            return;
+        }
+        let from = received.message.from().ok();
+        if from.as_ref().and_then(NameAddr::tag).unwrap_or_default() != &*side.dialog.remote_tag {
+            // Another dialog of the same INVITE: a proxy forked it, and we have ended this one.
+            self.decline(leg, received, &Declined::new(481));
             return;
         }
         if side.dialog.accept(&received.message).is_err() {
@@ -118,10 +123,7 @@ impl Call {
                     received,
                     Message::response_to(&received.message, 200, ""),
                 );
-                if self.forks[index].state == ForkState::Proceeding {
-                    self.cancel_fork(turn, index);
-                    self.fork_refuses(turn, index, 480, None);
-                }
+                self.fork_gives_up(turn, index);
             }
             Method::Invite => self.decline(leg, received, &Declined::new(491)),
             Method::Update | Method::Info => self.decline(leg, received, &Declined::new(488)),

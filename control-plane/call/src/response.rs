@@ -148,6 +148,7 @@ impl Call {
             return;
         }
         fork.state = ForkState::Over { code };
+        fork.invite = None;
         if self
             .media
             .early

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::fork::ForkState;
 use crate::media::EarlyMedia;
 use crate::phase::Phase;
-use crate::turn::Turn;
+use crate::turn::{Turn, contact};
 
 impl Call {
     pub(crate) fn fork_proceeds(
@@ -48,9 +48,8 @@ impl Call {
     /// The tag of the early dialog that the response belongs to.
     fn early_dialog(&mut self, index: usize, response: &Message) -> Option<Text> {
         let fork = &mut self.forks[index];
-        let invite = &fork.invite.as_ref()?.message;
-        let contact = invite.headers.get(carillon_sip::Name::Contact)?.clone();
-        let to = invite.uri()?.clone();
+        let to = fork.invite.as_ref()?.message.uri()?.clone();
+        let contact = contact(fork.target.flow.transport, fork.target.advertised);
         let dialog = fork.early.provisional(response, &contact, &to).ok()??;
         Some(dialog.remote_tag.clone())
     }
@@ -65,7 +64,7 @@ impl Call {
         let offered = self.forks[index]
             .invite
             .as_ref()
-            .is_some_and(|invite| !invite.message.body.is_empty());
+            .is_some_and(|invite| invite.offers);
         let sdp = answer(response).ok()?.filter(|_| offered)?;
         let heard = self.forks[index].heard_from(&remote_tag);
         if heard.sdp.is_some() {

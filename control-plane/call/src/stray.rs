@@ -4,7 +4,6 @@ use carillon_sip::dialog::Dialog;
 use carillon_sip::{Message, Method, Name};
 
 use crate::call::Call;
-use crate::compose::reason;
 use crate::leg::{Leg, Purpose, Release, Sent};
 use crate::turn::Turn;
 use crate::{MAX_STRAYS, Output};
@@ -18,24 +17,23 @@ impl Call {
         dialog: Dialog,
         response: &Message,
     ) {
+        let elsewhere = self.answered_elsewhere();
         let fork = &self.forks[index];
         let Ok(cseq) = response.cseq() else { return };
-        let offered_by_us = fork
-            .invite
-            .as_ref()
-            .is_some_and(|invite| !invite.message.body.is_empty());
+        let offered = fork.invite.as_ref().is_some_and(|invite| invite.offers);
         let mut leg = Leg::new(fork.leg, dialog, fork.target.flow, fork.target.advertised);
         leg.sdp = fork.sdp.clone();
         leg.release = Release::Done;
-        let answer = if offered_by_us {
+        let answer = if offered {
             None
         } else {
             leg.sdp.refuse(&response.body)
         };
         let ack = leg.ack(turn, cseq.number, answer);
         let (key, mut bye) = leg.request(turn, Method::Bye);
-        bye.headers
-            .push(Name::Reason, reason(200, 26, "Call completed elsewhere"));
+        if let Some(reason) = elsewhere {
+            bye.headers.push(Name::Reason, reason);
+        }
         let number = leg.dialog.local_cseq();
         leg.sent.push(Sent {
             key,

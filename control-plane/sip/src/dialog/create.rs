@@ -25,16 +25,12 @@ impl Dialog {
         })
     }
 
-    /// The dialog that a response to our request makes (RFC 3261 §12.1.2). A provisional response
-    /// may come without Contact: then requests go to `to`, as the first one did.
+    /// The dialog that a response to our request makes (RFC 3261 §12.1.2). Without a usable Contact
+    /// requests go to `to`, as the first one did: a 2xx must be acknowledged in any case.
     pub fn new_uac(response: &Message, contact: Bytes, to: &Uri) -> Result<Self, DialogError> {
         let confirmed = response.status().is_some_and(|code| code >= 200);
         let remote_tag = response.to()?.tag().ok_or(DialogError::Tag)?.into();
-        let remote_target = match target(response) {
-            Ok(target) => target,
-            Err(_) if !confirmed => to.clone(),
-            Err(error) => return Err(error),
-        };
+        let remote_target = target(response).unwrap_or_else(|_| to.clone());
         let number = response.cseq()?.number;
         Ok(Self {
             call_id: call_id(response)?,
@@ -56,7 +52,7 @@ impl Dialog {
     /// The peer's 2xx confirms the dialog: route set and target are those of the 2xx
     /// (RFC 3261 §13.2.2.4).
     pub fn confirm(&mut self, response: &Message) -> Result<(), DialogError> {
-        self.remote_target = target(response)?;
+        self.refresh_target(response);
         self.route_set = reversed(response.record_routes()?);
         self.state = DialogState::Confirmed;
         Ok(())

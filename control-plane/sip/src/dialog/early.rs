@@ -65,6 +65,11 @@ impl EarlyDialogs {
         self.dialogs.iter()
     }
 
+    /// All of them, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Dialog> {
+        self.dialogs.iter_mut()
+    }
+
     /// Forgets them all: the INVITE failed.
     pub fn clear(&mut self) {
         self.dialogs.clear();
