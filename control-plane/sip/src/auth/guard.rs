@@ -33,8 +33,6 @@ pub enum Verdict {
 /// Why credentials do not convince. For counters; a client is never told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The nonce is not ours.
-    Nonce,
     /// The realm is not ours.
     Realm,
     /// The URI in the credentials is not the one of the request.
@@ -103,15 +101,16 @@ impl Guard {
         if credentials.realm != self.realm {
             return Verdict::Refused(Refusal::Realm);
         }
-        let Some(nonce) = Nonce::decode(&credentials.nonce, key, &self.realm) else {
-            return Verdict::Refused(Refusal::Nonce);
-        };
         if !same_target(&credentials.uri, request_uri) {
             return Verdict::Refused(Refusal::Uri);
         }
         if !proven {
             return Verdict::Refused(Refusal::Response);
         }
+        // Who knows the secret may have its nonce from before the cluster changed its key.
+        let Some(nonce) = Nonce::decode(&credentials.nonce, key, &self.realm) else {
+            return Verdict::Stale;
+        };
         self.forget_expired(now_ms);
         let alive = nonce.made_at_ms <= now_ms + CLOCK_SKEW_MS
             && now_ms < nonce.made_at_ms + NONCE_LIFETIME_MS;
@@ -204,8 +203,8 @@ impl Counts {
     }
 }
 
-/// The URI hashed is that of the request, as far as user and host go: phones and proxies differ in parameters
-/// (RFC 7616 §3.4 leaves the comparison to the server).
+/// The URI hashed is that of the request, as far as user and host go: phones and proxies differ in
+/// the rest (RFC 7616 §3.4 leaves the comparison to the server), and some hash no user.
 fn same_target(hashed: &str, request_uri: &Uri) -> bool {
     let Ok(hashed) = hashed.parse::<Uri>() else {
         return false;
@@ -215,5 +214,6 @@ fn same_target(hashed: &str, request_uri: &Uri) -> bool {
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
     };
-    hashed.user_unescaped() == request_uri.user_unescaped() && same_host
+    let user = hashed.user_unescaped();
+    same_host && (user.is_none() || user == request_uri.user_unescaped())
 }

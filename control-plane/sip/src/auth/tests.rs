@@ -190,12 +190,12 @@ fn a_nonce_count_is_good_once_and_may_come_out_of_order() {
 }
 
 #[test]
-fn forged_or_foreign_nonces_are_not_ours() {
+fn a_foreign_nonce_is_stale_and_a_foreign_realm_refused() {
     let mut desk = Desk::new();
     let [foreign, _] = desk.guard.challenge(&[8; 32], NOW, 1, false);
     assert_eq!(
         desk.judge(NOW, &phone(&foreign, "s3cret", 1)),
-        Verdict::Refused(Refusal::Nonce)
+        Verdict::Stale
     );
     let [other_realm, _] = Guard::new("elsewhere").challenge(&KEY, NOW, 1, false);
     assert_eq!(
@@ -208,18 +208,23 @@ fn forged_or_foreign_nonces_are_not_ours() {
 fn the_answer_counts_for_its_own_uri_only() {
     let mut desk = Desk::new();
     let [challenge, _] = desk.guard.challenge(&KEY, NOW, 1, false);
-    let credentials = Credentials::parse(phone(&challenge, "s3cret", 1).as_bytes()).unwrap();
+    let header = phone(&challenge, "s3cret", 1);
     let ha1 = Ha1 {
         sha256: &desk.sha256,
         md5: &desk.md5,
     };
-    let mut judge = |target: &str| {
+    let mut judge = |header: &str, target: &str| {
+        let credentials = Credentials::parse(header.as_bytes()).unwrap();
+        let target = uri(target);
         desk.guard
-            .judge(&KEY, NOW, "REGISTER", &uri(target), &credentials, Some(ha1))
+            .judge(&KEY, NOW, "REGISTER", &target, &credentials, Some(ha1))
     };
-    assert_eq!(judge("sip:other.example"), Verdict::Refused(Refusal::Uri));
-    assert_eq!(judge("sip:bob@pbx.example"), Verdict::Refused(Refusal::Uri));
-    assert_eq!(judge("sip:pbx.example;transport=tcp"), Verdict::Accepted);
+    let foreign = Verdict::Refused(Refusal::Uri);
+    assert_eq!(judge(&header, "sip:other.example"), foreign);
+    let carol = header.replace("sip:pbx.example", "sip:carol@pbx.example");
+    assert_eq!(judge(&carol, "sip:bob@pbx.example"), foreign);
+    let accepted = judge(&header, "sip:bob@pbx.example;transport=tcp");
+    assert_eq!(accepted, Verdict::Accepted, "some phones hash no user");
 }
 
 #[test]

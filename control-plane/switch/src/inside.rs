@@ -1,0 +1,187 @@
+//! Messages inside dialogs: which node has their call.
+
+use bytes::Bytes;
+use carillon_call::LegId;
+use carillon_model::{CallId, DialogKey, Flow, NodeId, SipListener};
+use carillon_sip::transaction::{ClientKey, ServerKey, branch_owner, tag_owner};
+use carillon_sip::{Message, Method};
+
+use crate::Switch;
+
+/// Where the call of a dialog is.
+enum Place {
+    Here,
+    There(NodeId),
+    /// There is no such call, and this is known.
+    Nowhere,
+    /// This node cannot tell now.
+    Unknown,
+}
+
+impl Switch {
+    /// Whether a request is for this node; if not, it is sent on, answered or dropped.
+    pub(crate) fn belongs_here(&mut self, flow: Flow, message: &Message, bytes: Bytes) -> bool {
+        let Some(dialog) = dialog_of(message) else {
+            return true;
+        };
+        match self.place_of(&dialog, &flow) {
+            Place::Here => true,
+            Place::There(node) => {
+                self.forward(node, flow, bytes);
+                false
+            }
+            Place::Nowhere => {
+                if message.method() == Some(&Method::Ack) {
+                    self.counters.dropped += 1;
+                } else {
+                    self.answer_at_once(&flow, Message::response_to(message, 481, ""));
+                }
+                false
+            }
+            Place::Unknown => {
+                self.keep_waiting(&flow, message);
+                false
+            }
+        }
+    }
+
+    /// The replica is the authority; the node in the tag is where to ask when the replica knows nothing (yet).
+    fn place_of(&mut self, dialog: &DialogKey, flow: &Flow) -> Place {
+        if self.calls.of_dialog(dialog).is_some() {
+            return Place::Here;
+        }
+        // What was forwarded once is not forwarded again: the nodes would play ball with it.
+        let forwarded = flow.node != self.config.node;
+        let stored = self
+            .state
+            .call_of_dialog(dialog)
+            .and_then(|call| self.state.calls().get(&call));
+        if let Some(stored) = stored.cloned() {
+            return match stored.owner {
+                owner if owner == self.config.node => {
+                    if self.resume(&stored) {
+                        Place::Here
+                    } else {
+                        Place::Unknown
+                    }
+                }
+                _ if forwarded => Place::Unknown,
+                owner => Place::There(owner),
+            };
+        }
+        match tag_owner(&dialog.local_tag) {
+            // Never was ours.
+            None => Place::Nowhere,
+            Some(node)
+                if node != self.config.node && !forwarded && self.state.nodes().contains(&node) =>
+            {
+                Place::There(node)
+            }
+            Some(_) if self.quorum => Place::Nowhere,
+            Some(_) => Place::Unknown,
+        }
+    }
+
+    pub(crate) fn requested_inside(
+        &mut self,
+        key: ServerKey,
+        flow: Flow,
+        method: &Method,
+        message: Message,
+    ) {
+        let found = dialog_of(&message).and_then(|dialog| self.leg_of(&dialog));
+        let Some((call, leg)) = found else {
+            return self.answer(key, Message::response_to(&message, 481, ""));
+        };
+        if *method == Method::Invite {
+            self.servers.insert(key.clone(), (call, leg));
+        }
+        self.drive(
+            call,
+            carillon_call::Input::Request {
+                leg,
+                transaction: key,
+                message,
+                flow,
+            },
+        );
+    }
+
+    pub(crate) fn acknowledged(&mut self, message: Message) {
+        let found = dialog_of(&message).and_then(|dialog| self.leg_of(&dialog));
+        match found {
+            Some((call, leg)) => self.drive(call, carillon_call::Input::Ack { leg, message }),
+            None => self.counters.dropped += 1,
+        }
+    }
+
+    /// A response that no transaction here expects: another node's, or a late 2xx whose ACK our call repeats.
+    pub(crate) fn stray_response(&mut self, flow: Flow, message: Message) {
+        let owner = message
+            .via()
+            .ok()
+            .and_then(|via| via.branch().and_then(branch_owner));
+        let forwarded = flow.node != self.config.node;
+        if let Some((node, _)) = owner
+            && node != self.config.node
+            && !forwarded
+            && self.state.nodes().contains(&node)
+            && !self.nodes_down.contains(&node)
+        {
+            return self.forward(node, flow, message.to_bytes());
+        }
+        let answers_invite = message
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite);
+        let success = message
+            .status()
+            .is_some_and(|code| (200..300).contains(&code));
+        let found = own_dialog_of(&message)
+            .filter(|_| answers_invite && success)
+            .and_then(|dialog| self.leg_of(&dialog));
+        match found {
+            Some((call, leg)) => {
+                let transaction = owner.map_or(ClientKey(0), |(_, key)| key);
+                self.drive(
+                    call,
+                    carillon_call::Input::Response {
+                        leg,
+                        transaction,
+                        message,
+                    },
+                );
+            }
+            None => self.counters.dropped += 1,
+        }
+    }
+
+    fn leg_of(&self, dialog: &DialogKey) -> Option<(CallId, LegId)> {
+        let call = self.calls.of_dialog(dialog)?;
+        Some((call, self.calls.get(call)?.call.leg_of(dialog)?))
+    }
+
+    /// Where a node takes SIP.
+    pub(crate) fn listeners_of(&self, node: NodeId) -> impl Iterator<Item = &SipListener> {
+        let own = (node == self.config.node).then_some(&self.config.listeners);
+        let stored = self.state.nodes().get(&node).map(|node| &node.sip);
+        own.or(stored).into_iter().flatten()
+    }
+}
+
+/// The dialog that a request says it is in: our tag is in its To.
+fn dialog_of(request: &Message) -> Option<DialogKey> {
+    let local_tag = request.to().ok()?.tag()?.to_owned();
+    Some(DialogKey {
+        call_id: request.call_id()?.to_owned(),
+        local_tag,
+    })
+}
+
+/// The dialog that a response is in: our tag is in its From.
+fn own_dialog_of(response: &Message) -> Option<DialogKey> {
+    let local_tag = response.from().ok()?.tag()?.to_owned();
+    Some(DialogKey {
+        call_id: response.call_id()?.to_owned(),
+        local_tag,
+    })
+}

@@ -1,0 +1,124 @@
+//! Doing what a call wants done, in its order.
+
+use carillon_call::{Input, LegId, Output};
+use carillon_model::Flow;
+use carillon_sip::transaction::{self, ServerKey, response_flow};
+use carillon_sip::{Message, Method};
+
+use crate::calls::Slot;
+use crate::switch::Asker;
+use crate::{Notice, Switch};
+
+impl Switch {
+    /// Does what is not behind a barrier.
+    pub(crate) fn perform(&mut self, slot: &mut Slot) {
+        while !slot.commits.is_blocked() && !slot.lost {
+            let Some(output) = slot.queue.pop_front() else {
+                break;
+            };
+            match output {
+                Output::Respond {
+                    leg,
+                    transaction,
+                    message,
+                    flow,
+                } => {
+                    self.respond_for(slot, leg, transaction, message, flow);
+                }
+                Output::Request {
+                    leg,
+                    transaction,
+                    message,
+                    flow,
+                } => {
+                    self.clients
+                        .insert(transaction, Asker::Leg(slot.call.id(), leg));
+                    let input = transaction::Input::Request {
+                        key: transaction,
+                        message,
+                        flow,
+                    };
+                    self.transactions.handle_input(self.now_ms, input);
+                }
+                Output::Ack {
+                    leg: _,
+                    message,
+                    flow,
+                } => {
+                    self.put(crate::Output::Send {
+                        flow,
+                        bytes: message.to_bytes(),
+                    });
+                }
+                Output::Route { number, context } => {
+                    let route = self.route(slot, &number, &context);
+                    slot.inputs.push_back(Input::Routed(route));
+                }
+                Output::Media(descriptor) => self.put_media(slot, descriptor),
+                Output::MediaRelease => self.release_media(slot),
+                Output::Commit => self.commit(slot),
+                Output::CommitLazily => self.commit_lazily(slot),
+                Output::Record(record) => self.record(slot, record),
+                Output::Ended => {}
+            }
+        }
+    }
+
+    fn respond_for(
+        &mut self,
+        slot: &mut Slot,
+        leg: LegId,
+        key: ServerKey,
+        message: Message,
+        flow: Flow,
+    ) {
+        let (Some(code), Ok(cseq)) = (message.status(), message.cseq()) else {
+            return;
+        };
+        let invite = cseq.method == Method::Invite;
+        if leg == LegId::CALLER && invite && code > 100 {
+            self.note_progress(slot, code);
+        }
+        if !self.transactions.has_server(&key) {
+            // The request came to another node, or to an earlier life of this one.
+            let flow = message.via().map_or(flow, |via| response_flow(&via, &flow));
+            if !invite {
+                return self.put(crate::Output::Send {
+                    flow,
+                    bytes: message.to_bytes(),
+                });
+            }
+            let input = transaction::Input::AdoptServer {
+                key: key.clone(),
+                flow,
+            };
+            self.transactions.handle_input(self.now_ms, input);
+            self.servers.insert(key.clone(), (slot.call.id(), leg));
+        }
+        self.transactions
+            .handle_input(self.now_ms, transaction::Input::Respond { key, message });
+        if code >= 200 {
+            self.tell(Notice::Answered {
+                method: cseq.method,
+                code,
+            });
+        }
+    }
+
+    fn note_progress(&mut self, slot: &mut Slot, code: u16) {
+        let first = !slot.progressed;
+        let answered = (200..300).contains(&code);
+        if first || (answered && slot.invite.is_some()) {
+            let since_start_ms = self.now_ms.saturating_sub(slot.started_ms);
+            self.tell(Notice::CallProgressed {
+                call: slot.call.id(),
+                code,
+                since_start_ms,
+            });
+        }
+        slot.progressed = true;
+        if code >= 200 {
+            slot.invite = None;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! REGISTER (RFC 3261 §10.3, RFC 3327, RFC 5626): answered when the bindings are committed, many in one commit.
+
+mod answer;
+mod batch;
+mod plan;
+
+pub use batch::BATCH_INTERVAL_MS;
+pub(crate) use batch::{Batches, Item};
+
+use carillon_model::{BindingChange, EndpointId, Flow, SipEndpoint};
+use carillon_sip::Message;
+use carillon_sip::transaction::ServerKey;
+
+use crate::Switch;
+
+/// A REGISTER that waits for its commit.
+pub(crate) struct Pending {
+    key: ServerKey,
+    request: Message,
+    endpoint: EndpointId,
+    flow: Flow,
+}
+
+impl Switch {
+    pub(crate) fn register(&mut self, key: ServerKey, flow: Flow, request: Message) {
+        let endpoint = match self.identify(&flow, &request) {
+            Ok(endpoint) => endpoint,
+            Err(response) => return self.answer(key, response),
+        };
+        if !is_own_address(&request, &endpoint) {
+            return self.answer(key, Message::response_to(&request, 403, ""));
+        }
+        let changes = match self.plan(&endpoint, &flow, &request) {
+            Ok(changes) => changes,
+            Err(refusal) => return self.answer(key, refusal.respond(&request)),
+        };
+        let pending = Pending {
+            key,
+            request,
+            endpoint: endpoint.id,
+            flow,
+        };
+        if changes.is_empty() {
+            return self.confirm(pending, &[]);
+        }
+        if self.is_congested() || self.batches.is_full() {
+            let response = self.unavailable(&pending.request);
+            return self.answer(pending.key, response);
+        }
+        self.batches.add(
+            self.now_ms,
+            Item {
+                changes,
+                register: Some(pending),
+            },
+        );
+    }
+
+    /// A connection is gone: nobody can be reached by it any more.
+    pub(crate) fn flow_closed(&mut self, flow: Flow) {
+        for endpoint in self.batches.endpoints_on(&flow) {
+            let changes = vec![BindingChange::RemoveFlow { endpoint, flow }];
+            self.batches.add(
+                self.now_ms,
+                Item {
+                    changes,
+                    register: None,
+                },
+            );
+        }
+    }
+}
+
+/// An endpoint registers itself and nobody else (RFC 3261 §10.3 steps 4 and 5).
+fn is_own_address(request: &Message, endpoint: &SipEndpoint) -> bool {
+    let Ok(to) = request.to() else { return false };
+    to.uri
+        .user_unescaped()
+        .is_some_and(|user| *user == *endpoint.username.as_bytes())
+}

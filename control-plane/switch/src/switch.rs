@@ -1,0 +1,266 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use carillon_call::LegId;
+use carillon_model::{CallId, Event, Flow, MediaServerId, NodeId, Random, Seeded, State};
+use carillon_sip::auth::Guard;
+use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
+
+use crate::calls::Calls;
+use crate::offenders::Offenders;
+use crate::proposals::Proposals;
+use crate::qualify::Qualifier;
+use crate::records::Records;
+use crate::registrar::Batches;
+use crate::{Config, Counters, Input, Load, Notice, Output};
+
+/// One control node's SIP brain.
+pub struct Switch {
+    pub(crate) config: Config,
+    pub(crate) now_ms: u64,
+    pub(crate) random: Seeded,
+    pub(crate) state: Arc<State>,
+    /// Whether calls of an earlier life of this node have been looked for.
+    pub(crate) resumed: bool,
+    pub(crate) draining: bool,
+    pub(crate) quorum: bool,
+    pub(crate) transactions: Layer,
+    pub(crate) guard: Guard,
+    pub(crate) offenders: Offenders,
+    pub(crate) calls: Calls,
+    /// Whose requests of ours are on their way.
+    pub(crate) clients: BTreeMap<ClientKey, Asker>,
+    /// Whose INVITEs of peers wait for an answer.
+    pub(crate) servers: BTreeMap<ServerKey, (CallId, LegId)>,
+    pub(crate) media_up: BTreeSet<MediaServerId>,
+    pub(crate) nodes_down: BTreeSet<NodeId>,
+    pub(crate) batches: Batches,
+    pub(crate) proposals: Proposals,
+    pub(crate) records: Records,
+    pub(crate) qualifier: Qualifier,
+    pub(crate) counters: Counters,
+    pub(crate) outputs: VecDeque<Output>,
+}
+
+/// Who gets the response to a request of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Leg(CallId, LegId),
+    Qualifier,
+}
+
+impl Switch {
+    /// A node that knows nothing yet; it takes up its work with the first [`Input::State`].
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let transactions = Layer::new(transaction::Config {
+            timers: config.timers,
+            transactions: config.limits.transactions,
+            ..transaction::Config::default()
+        });
+        let state = Arc::new(State::default());
+        Self {
+            now_ms: 0,
+            random: Seeded::new(seed),
+            guard: Guard::new(state.realm()),
+            state,
+            resumed: false,
+            draining: false,
+            quorum: true,
+            transactions,
+            offenders: Offenders::new(),
+            calls: Calls::new(),
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            media_up: BTreeSet::new(),
+            nodes_down: BTreeSet::new(),
+            batches: Batches::new(),
+            proposals: Proposals::new(),
+            records: Records::new(),
+            qualifier: Qualifier::new(),
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Something happened.
+    pub fn handle_input(&mut self, now_ms: u64, input: Input) {
+        self.now_ms = self.now_ms.max(now_ms);
+        match input {
+            Input::Received { flow, bytes } => self.received(flow, bytes),
+            Input::State { state, events } => self.state_changed(state, &events),
+            Input::Proposed { proposal, outcome } => self.proposed(proposal, outcome),
+            Input::Media { server, reply } => self.media_said(server, reply),
+            Input::MediaServerUp(server) => self.media_server_up(server),
+            Input::MediaServerDown(server) => self.media_server_down(server),
+            Input::NodeUp(node) => drop(self.nodes_down.remove(&node)),
+            Input::NodeDown(node) => drop(self.nodes_down.insert(node)),
+            Input::Quorum(present) => self.quorum = present,
+            Input::SendFailed { flow } => self.send_failed(flow),
+            Input::FlowClosed { flow } => {
+                self.send_failed(flow);
+                self.flow_closed(flow);
+            }
+            Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, &bytes),
+            Input::Drain => self.draining = true,
+        }
+        self.settle();
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.calls_due();
+        self.records_due();
+        self.qualify_due();
+        self.settle();
+    }
+
+    /// When [`Switch::handle_timeout`] is wanted next; sometimes earlier than it finds anything to do.
+    pub fn poll_timeout(&self) -> Option<u64> {
+        [
+            self.transactions.poll_timeout(),
+            self.calls.next_ms(),
+            self.batches.next_ms(),
+            self.records.next_ms(),
+            self.qualifier.next_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What has been done so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What is held now. A draining node may stop when it holds no calls and no records.
+    pub fn load(&self) -> Load {
+        let transactions = self.transactions.load();
+        Load {
+            calls: self.calls.len(),
+            transactions: transactions.servers + transactions.clients,
+            proposals: self.proposals.len(),
+            records: self.records.len(),
+        }
+    }
+
+    /// Executes what the transactions say until they say nothing more.
+    fn settle(&mut self) {
+        loop {
+            while let Some(output) = self.transactions.poll_output() {
+                self.transaction_said(output);
+            }
+            let due = self
+                .transactions
+                .poll_timeout()
+                .is_some_and(|at_ms| at_ms <= self.now_ms);
+            if !due {
+                break;
+            }
+            self.transactions.handle_timeout(self.now_ms);
+        }
+        self.propose_batch();
+    }
+
+    fn transaction_said(&mut self, output: transaction::Output) {
+        use transaction::Output as Said;
+        match output {
+            Said::Send { flow, bytes } => self.put(Output::Send { flow, bytes }),
+            Said::Request { key, flow, message } => self.requested(key, flow, message),
+            Said::Ack { flow: _, message } => self.acknowledged(message),
+            Said::Cancelled { key, cancel: _ } => {
+                if let Some((call, leg)) = self.servers.get(&key).copied() {
+                    self.drive(
+                        call,
+                        carillon_call::Input::Cancelled {
+                            leg,
+                            transaction: key,
+                        },
+                    );
+                }
+            }
+            Said::Response { key, message } => match self.clients.get(&key).copied() {
+                Some(Asker::Leg(call, leg)) => {
+                    let input = carillon_call::Input::Response {
+                        leg,
+                        transaction: key,
+                        message,
+                    };
+                    self.drive(call, input);
+                }
+                Some(Asker::Qualifier) => self.contact_answered(key),
+                None => {}
+            },
+            Said::StrayResponse { flow, message } => self.stray_response(flow, message),
+            Said::Failed { key, why } => match self.clients.get(&key).copied() {
+                Some(Asker::Leg(call, leg)) => {
+                    let input = carillon_call::Input::Failed {
+                        leg,
+                        transaction: key,
+                        why,
+                    };
+                    self.drive(call, input);
+                }
+                Some(Asker::Qualifier) => self.contact_silent(key),
+                None => {}
+            },
+            // The call has its own time limits for what it asks and answers.
+            Said::ServerTimeout { key: _ } => {}
+            Said::ClientEnded { key } => drop(self.clients.remove(&key)),
+            Said::ServerEnded { key } => drop(self.servers.remove(&key)),
+        }
+    }
+
+    fn send_failed(&mut self, flow: Flow) {
+        self.transactions
+            .handle_input(self.now_ms, transaction::Input::SendFailed { flow });
+    }
+
+    fn state_changed(&mut self, state: Arc<State>, events: &[Event]) {
+        self.state = state;
+        if self.guard.realm() != self.state.realm() {
+            self.guard = Guard::new(self.state.realm());
+        }
+        if !self.resumed && self.state.applied() > 0 {
+            self.resumed = true;
+            self.resume_calls();
+        }
+        for event in events {
+            match event {
+                Event::HangupRequested(call) => {
+                    self.drive(*call, carillon_call::Input::Hangup);
+                }
+                Event::CallPut(call) => self.call_stored(*call),
+                Event::CallEnded(call) => self.call_ended_elsewhere(*call),
+                Event::BindingsChanged(endpoint) => self.contacts_changed(*endpoint),
+                Event::ConfigChanged { .. }
+                | Event::Initialised
+                | Event::LeaseChanged { .. }
+                | Event::NodeChanged(_)
+                | Event::MediaServerChanged(_)
+                | Event::SecretChanged { .. } => {}
+            }
+        }
+    }
+
+    pub(crate) fn put(&mut self, output: Output) {
+        self.counters.count(&output);
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        self.put(Output::Notice(notice));
+    }
+
+    /// A number that nobody can guess.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.random.next_u64()
+    }
+}
