@@ -20,7 +20,7 @@ pub struct Record {
 
 /// All records of the cluster, as control node `node` has them.
 pub fn records(lab: &TestLab, node: usize) -> Result<Vec<Record>> {
-    let answer = lab.api(node)?.get("/api/v1/call_records?limit=10000")?;
+    let answer = lab.api(node)?.get("/1.1/call_logs?limit=10000")?;
     answer["items"]
         .as_array()
         .context("a list of records")?
@@ -57,14 +57,15 @@ fn read(value: &Value) -> Result<Record> {
             .to_owned())
     };
     Ok(Record {
-        caller: text(&value["caller"]["number"], "the caller's number")?,
-        callee: text(&value["callee"]["number"], "the called number")?,
-        status: text(&value["status"], "the status")?,
-        sip: value["cause"]["sip"]
+        caller: text(&value["source_extension"], "the caller's number")?,
+        callee: text(&value["destination_extension"], "the called number")?,
+        status: text(&value["call_status"], "the status")?,
+        sip: value["sip_code"]
             .as_u64()
             .context("a SIP code in a record")?,
-        duration_ms: value["duration_ms"]
-            .as_u64()
-            .context("the talk time in a record")?,
+        duration_ms: (value["duration"]
+            .as_f64()
+            .context("the talk time in a record")?
+            * 1_000.0) as u64,
     })
 }

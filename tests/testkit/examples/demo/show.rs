@@ -12,7 +12,7 @@ pub(crate) fn step(text: &str) {
 
 /// The newest call record, once it is written.
 pub(crate) fn record(lab: &TestLab, node: usize) -> Result<Option<Value>> {
-    let answer = lab.api(node)?.get("/api/v1/call_records?limit=10")?;
+    let answer = lab.api(node)?.get("/1.1/call_logs?limit=10")?;
     let records = answer["items"].as_array().context("a list of records")?;
     Ok(records.first().cloned())
 }
