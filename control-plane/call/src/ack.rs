@@ -30,10 +30,8 @@ impl Call {
         let waits = |exchange: &mut crate::exchange::Exchange| {
             exchange.from == leg && exchange.stage == Stage::Answering
         };
-        if offered {
-            if let Some(exchange) = self.exchange.take_if(waits) {
-                self.answer_acknowledged(turn, leg, exchange.to, ack);
-            }
+        if let Some(exchange) = self.exchange.take_if(|exchange| offered && waits(exchange)) {
+            self.answer_acknowledged(turn, leg, exchange.to, ack);
         }
         if self.callee_leg().is_some() {
             self.put(Output::CommitLazily);

@@ -40,7 +40,7 @@ impl Call {
                     && fork.is_alive()
                     && fork.state != ForkState::Waiting
             }) {
-                self.invite(turn, next);
+                self.invite_later(turn, next);
             }
         }
     }

@@ -189,7 +189,7 @@ impl Call {
             ForkState::Trying { .. } => {
                 self.forks[index].state = ForkState::Trying { next_at_ms: None };
                 if let Some(next) = self.next_of_instance(index) {
-                    self.invite(turn, next);
+                    self.invite_later(turn, next);
                 }
             }
             ForkState::Unwanted { .. } | ForkState::Cancelled { .. } => {

@@ -153,9 +153,9 @@ impl Call {
                 self.exchange = Some(exchange);
                 self.ask_other_side(turn);
             }
-            // The dialog is gone (RFC 3261 §12.2.1.2).
+            // The dialog is over (RFC 3261 §12.2.1.2).
             408 | 481 => {
-                side.release = crate::leg::Release::Done;
+                side.gone(code);
                 self.exchange = Some(exchange);
                 self.finish(
                     turn,

@@ -147,6 +147,14 @@ impl Leg {
         }
     }
 
+    /// The peer has refused a request in a way that ends the dialog. One that knows of no dialog is sent no BYE; one
+    /// that has only said nothing is (RFC 3261 §12.2.1.2).
+    pub(crate) fn gone(&mut self, code: u16) {
+        if code != 408 {
+            self.release = Release::Done;
+        }
+    }
+
     /// A new request in the dialog, and its transaction.
     pub(crate) fn request(&mut self, turn: &mut Turn<'_>, method: Method) -> (ClientKey, Message) {
         let (key, via) = turn.transaction(self.flow.transport, self.advertised);

@@ -93,6 +93,12 @@ impl Call {
         self.judge_forks(turn);
     }
 
+    /// An INVITE that was not known when the call was stored: whoever takes over has to know that this phone rings.
+    pub(crate) fn invite_later(&mut self, turn: &mut Turn<'_>, index: usize) {
+        self.put(Output::Commit);
+        self.invite(turn, index);
+    }
+
     /// Sends the INVITE of a fork, the first one or one with another session timer.
     pub(crate) fn invite(&mut self, turn: &mut Turn<'_>, index: usize) {
         let before = self.forks[index].invite.as_ref();

@@ -11,13 +11,15 @@ use crate::call::Call;
 use crate::compose::{SDP, abilities};
 use crate::exchange::raise;
 use crate::glare::wait_ms;
-use crate::leg::{Incoming, Leg, Purpose, Release, Sent};
+use crate::leg::{Incoming, Leg, Purpose, Sent};
 use crate::session_timer::Agreed;
 use crate::turn::Turn;
 use crate::{LegId, Output};
 
 /// How long after a refresh that could not be sent, or was refused, the next one follows.
 const AGAIN_MS: u64 = 5_000;
+/// The same where the peer has to learn something.
+const RENEW_AGAIN_MS: u64 = 1_000;
 /// A peer may ask for a pause of this length at most.
 const MAX_PAUSE_MS: u64 = 30_000;
 
@@ -50,29 +52,27 @@ impl Call {
             .exchange
             .as_ref()
             .is_some_and(|exchange| exchange.from == leg || exchange.to == leg);
-        let renewed = self.renewed_offer(leg);
         let Some(side) = self.legs.get_mut(&leg) else {
             return;
         };
-        let again = Refresh::Waiting {
-            retry_at_ms: turn.now_ms + AGAIN_MS,
+        let again_ms = if side.renew == Renew::No {
+            AGAIN_MS
+        } else {
+            RENEW_AGAIN_MS
         };
-        side.refresh = again;
+        side.refresh = Refresh::Waiting {
+            retry_at_ms: turn.now_ms + again_ms,
+        };
         if busy || side.invites() || side.incoming != Incoming::Idle {
             return;
         }
-        let by_update = side.peer.update && side.renew == Renew::No;
-        let (method, body) = match (by_update, renewed) {
-            (true, _) => (Method::Update, None),
-            (false, Some(offer)) => (Method::Invite, Some(offer)),
-            (false, None) => (Method::Invite, side.sdp.offer_again()),
+        let (session, min_s, renew) = (side.session.of_request(), side.min_interval_s, side.renew);
+        let (method, body) = match renew {
+            Renew::No if side.peer.update => (Method::Update, None),
+            Renew::No | Renew::Owner => (Method::Invite, side.sdp.offer_again()),
+            Renew::Media => (Method::Invite, self.renewed_offer(leg)),
         };
-        let (session, min_s, renews) = (
-            side.session.of_request(),
-            side.min_interval_s,
-            side.renew != Renew::No,
-        );
-        if renews {
+        if renew == Renew::Media {
             self.put(Output::Commit);
         }
         let sent = self.send(turn, leg, method, Purpose::Refresh, |message| {
@@ -88,11 +88,7 @@ impl Call {
         let other = self.other(leg)?;
         let source = self.legs.get(&other)?.sdp.remote.clone()?;
         let local = self.local_of(leg)?;
-        let side = self
-            .legs
-            .get_mut(&leg)
-            .filter(|side| side.renew == Renew::Media)?;
-        side.sdp.offer(&source, &local).ok()
+        self.legs.get_mut(&leg)?.sdp.offer(&source, &local).ok()
     }
 
     /// Both sides are told of something new by a re-INVITE, as soon as they are free.
@@ -124,9 +120,9 @@ impl Call {
         }
         side.sdp.refused();
         let pause_ms = match code {
-            // The dialog is gone (RFC 3261 §12.2.1.2, RFC 4028 §10); phones that hung up towards a dead node say 488 too.
+            // The dialog is over (RFC 3261 §12.2.1.2, RFC 4028 §10); phones that hung up towards a dead node say 488 too.
             408 | 481 | 488 if code != 488 || side.renew == Renew::Owner => {
-                side.release = Release::Done;
+                side.gone(code);
                 self.finish(turn, Why::answered(q850_of(code), "Session timer expired"));
                 return;
             }

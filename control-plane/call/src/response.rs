@@ -144,7 +144,7 @@ impl Call {
         fork.early.clear();
         fork.heard.clear();
         if raised.is_some() {
-            self.invite(turn, index);
+            self.invite_later(turn, index);
             return;
         }
         fork.state = ForkState::Over { code };

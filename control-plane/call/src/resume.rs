@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use carillon_model::{Epoch, Flow, NodeId, Random};
 use carillon_sip::Name;
 
+use crate::Output;
 use crate::call::Call;
 use crate::exchange::Stage;
 use crate::fork::ForkState;
@@ -69,6 +70,8 @@ impl Call {
         }
         if let Phase::Talking { .. } = self.phase {
             self.put_media();
+            // The next heir must not use the same numbers.
+            self.put(Output::Commit);
             self.renew(turn, Renew::Owner);
             self.fire_due(turn);
         }

@@ -428,22 +428,25 @@ fn bobs_phone_does_not_answer_the_reinvite() {
         stage.changes(ALICE, Method::Update, "sendonly");
         stage.fail(BOB, &Method::Update, Failure::Timeout);
         stage.says(ALICE, &Method::Bye, 200);
+        stage.says(BOB, &Method::Bye, 481);
     };
     check(
         story,
         &expect![[r#"
-        6000   alice and bob talk
-        6000   alice -> UPDATE 2 {v2 10.77.3.1:4000 8 101 sendonly}
-        6000   - commit
-        6000   bob <- UPDATE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
-        6000   bob is not reached by UPDATE: Timeout
-        6000   alice <- 487 2 UPDATE
-        6000   alice <- BYE 1 [Reason: Q.850;cause=102;text="The other side has gone"]
-        6000   - media released
-        6000   - record 101 -> 102: Answered 200/102, talked 5000 ms, packets 250 and 240
-        6000   alice -> 200 1 BYE
-        6000   - ended
-    "#]],
+            6000   alice and bob talk
+            6000   alice -> UPDATE 2 {v2 10.77.3.1:4000 8 101 sendonly}
+            6000   - commit
+            6000   bob <- UPDATE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+            6000   bob is not reached by UPDATE: Timeout
+            6000   alice <- 487 2 UPDATE
+            6000   alice <- BYE 1 [Reason: Q.850;cause=102;text="The other side has gone"]
+            6000   bob <- BYE 3 [Reason: Q.850;cause=102;text="The other side has gone"]
+            6000   - media released
+            6000   - record 101 -> 102: Answered 200/102, talked 5000 ms, packets 250 and 240
+            6000   alice -> 200 1 BYE
+            6000   bob -> 481 3 BYE
+            6000   - ended
+        "#]],
     );
 }
 

@@ -186,24 +186,25 @@ fn the_second_flow_of_a_phone_is_tried_when_the_first_is_broken() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob3 -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob is not reached by INVITE: Transport
-        0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob2 -> 180 1 INVITE
-        0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
-        0      bob3 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob3 -> 180 1 INVITE
+            0      alice <- 180 1 INVITE
+            0      bob is not reached by INVITE: Transport
+            0      - commit
+            0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob2 -> 180 1 INVITE
+            0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      bob2 <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
+            0      bob3 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+        "#]],
     );
 }
 
@@ -219,17 +220,18 @@ fn the_second_flow_of_a_phone_is_tried_after_two_seconds_of_silence() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        2000   bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        2500   bob2 -> 180 1 INVITE
-        2500   alice <- 180 1 INVITE
-        2500   bob is not reached by INVITE: Timeout
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            2000   - commit
+            2000   bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            2500   bob2 -> 180 1 INVITE
+            2500   alice <- 180 1 INVITE
+            2500   bob is not reached by INVITE: Timeout
+        "#]],
     );
 }
 
@@ -271,21 +273,22 @@ fn a_phone_that_wants_a_slower_session_timer_gets_it() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 422 1 INVITE [Min-SE: 3600]
-        0      bob <- INVITE 2 [Session-Expires: 3600] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 2
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 422 1 INVITE [Min-SE: 3600]
+            0      - commit
+            0      bob <- INVITE 2 [Session-Expires: 3600] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 2
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+        "#]],
     );
 }
 

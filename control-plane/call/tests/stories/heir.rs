@@ -21,37 +21,36 @@ fn an_heir_refreshes_both_sides_and_goes_on() {
     check(
         story,
         &expect![[r#"
-        6000   alice and bob talk
-        6000   - the node dies and another one takes over
-        6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        6000   - commit
-        6000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
-        6000   - commit
-        6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        6000   bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        6000   bob <- ACK 18
-        6000   - commit lazily
-        6000   alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
-        6000   alice <- ACK 17
-        6000   - commit lazily
-        6000   alice -> INVITE 2 {v2 10.77.3.1:4000 8 101 sendonly}
-        6000   - commit
-        6000   bob <- INVITE 19 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
-        6000   bob -> 200 19 INVITE {v2 10.77.3.11:4010 8 101 recvonly}
-        6000   bob <- ACK 19
-        6000   - media r68 0=10.77.3.1:4000 RecvOnly, 1=10.77.3.11:4010 SendOnly (0>1 1>0)
-        6000   - commit
-        6000   alice <- 200 2 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v2 10.77.2.1:10000 8 101 recvonly}
-        6000   alice -> ACK 2
-        6000   - commit lazily
-        6000   bob -> BYE 1
-        6000   bob <- 200 1 BYE
-        6000   alice <- BYE 18 [Reason: Q.850;cause=16;text="Normal call clearing"]
-        6000   - media released
-        6000   - record 101 -> 102: Answered 200/16, talked 5000 ms, packets 250 and 240
-        6000   alice -> 200 18 BYE
-        6000   - ended
-    "#]],
+            6000   alice and bob talk
+            6000   - the node dies and another one takes over
+            6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            6000   - commit
+            6000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+            6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            6000   bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            6000   bob <- ACK 18
+            6000   - commit lazily
+            6000   alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+            6000   alice <- ACK 17
+            6000   - commit lazily
+            6000   alice -> INVITE 2 {v2 10.77.3.1:4000 8 101 sendonly}
+            6000   - commit
+            6000   bob <- INVITE 19 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+            6000   bob -> 200 19 INVITE {v2 10.77.3.11:4010 8 101 recvonly}
+            6000   bob <- ACK 19
+            6000   - media r68 0=10.77.3.1:4000 RecvOnly, 1=10.77.3.11:4010 SendOnly (0>1 1>0)
+            6000   - commit
+            6000   alice <- 200 2 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v2 10.77.2.1:10000 8 101 recvonly}
+            6000   alice -> ACK 2
+            6000   - commit lazily
+            6000   bob -> BYE 1
+            6000   bob <- 200 1 BYE
+            6000   alice <- BYE 18 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            6000   - media released
+            6000   - record 101 -> 102: Answered 200/16, talked 5000 ms, packets 250 and 240
+            6000   alice -> 200 18 BYE
+            6000   - ended
+        "#]],
     );
 }
 
@@ -109,23 +108,21 @@ fn alice_was_about_to_hold_when_the_node_died() {
     check(
         story,
         &expect![[r#"
-        6000   alice and bob talk
-        6000   - the node dies and another one takes over
-        6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        6000   - commit
-        6000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
-        6000   - commit
-        6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        6000   bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        6000   bob <- ACK 18
-        6000   - commit lazily
-        6000   alice -> 491 17 INVITE
-        7990   - commit
-        7990   alice <- INVITE 18 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
-        8000   alice -> 200 18 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
-        8000   alice <- ACK 18
-        8000   - commit lazily
-    "#]],
+            6000   alice and bob talk
+            6000   - the node dies and another one takes over
+            6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            6000   - commit
+            6000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+            6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            6000   bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            6000   bob <- ACK 18
+            6000   - commit lazily
+            6000   alice -> 491 17 INVITE
+            7990   alice <- INVITE 18 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+            8000   alice -> 200 18 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+            8000   alice <- ACK 18
+            8000   - commit lazily
+        "#]],
     );
 }
 
@@ -144,32 +141,31 @@ fn the_node_dies_between_the_answer_and_its_ack() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      - the node dies and another one takes over
-        0      - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        500    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        600    alice -> ACK 1
-        600    - commit lazily
-        600    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        600    bob <- ACK 18
-        600    - commit lazily
-        5000   - commit
-        5000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
-        6600   alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
-        6600   alice <- ACK 17
-        6600   - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      - the node dies and another one takes over
+            0      - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            500    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            600    alice -> ACK 1
+            600    - commit lazily
+            600    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            600    bob <- ACK 18
+            600    - commit lazily
+            1000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+            6600   alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+            6600   alice <- ACK 17
+            6600   - commit lazily
+        "#]],
     );
 }
 
@@ -186,22 +182,23 @@ fn the_node_dies_while_bob_is_asked_to_hold() {
     check(
         story,
         &expect![[r#"
-        6000   alice and bob talk
-        6000   alice -> INVITE 2 {v2 10.77.3.1:4000 8 101 sendonly}
-        6000   - commit
-        6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
-        6000   - the node dies and another one takes over
-        6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        6000   - commit
-        6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
-        6000   bob -> 200 18 INVITE {v2 10.77.3.11:4010 8 101 recvonly}
-        6000   bob <- ACK 18
-        6000   - media r68 0=10.77.3.1:4000 RecvOnly, 1=10.77.3.11:4010 SendOnly (0>1 1>0)
-        6000   - commit
-        6000   alice <- 200 2 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v2 10.77.2.1:10000 8 101 recvonly}
-        6000   alice -> ACK 2
-        6000   - commit lazily
-    "#]],
+            6000   alice and bob talk
+            6000   alice -> INVITE 2 {v2 10.77.3.1:4000 8 101 sendonly}
+            6000   - commit
+            6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+            6000   - the node dies and another one takes over
+            6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            6000   - commit
+            6000   - commit
+            6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+            6000   bob -> 200 18 INVITE {v2 10.77.3.11:4010 8 101 recvonly}
+            6000   bob <- ACK 18
+            6000   - media r68 0=10.77.3.1:4000 RecvOnly, 1=10.77.3.11:4010 SendOnly (0>1 1>0)
+            6000   - commit
+            6000   alice <- 200 2 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v2 10.77.2.1:10000 8 101 recvonly}
+            6000   alice -> ACK 2
+            6000   - commit lazily
+        "#]],
     );
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Phone {
     pub(crate) responses: Vec<Message>,
     pub(crate) acks: Vec<Message>,
     pub(crate) dialog: Option<Dialog>,
+    /// When its last INVITE came.
+    pub(crate) invited_at_ms: u64,
     invite: Option<Message>,
     sdp_version: u32,
     branches: u32,
@@ -37,6 +39,7 @@ impl Phone {
             responses: Vec::new(),
             acks: Vec::new(),
             dialog: None,
+            invited_at_ms: 0,
             invite: None,
             sdp_version: 1,
             branches: 0,

@@ -160,7 +160,10 @@ impl Stage {
     pub(crate) fn send(&mut self, phone: usize, message: Message) {
         let line = format!("{} -> {}", self.phones[phone].name, summary(&message));
         self.note(&line);
-        let leg = self.leg_of(&message);
+        let Some(leg) = self.leg_of(&message) else {
+            self.note("- the switch knows no such dialog");
+            return;
+        };
         let flow = self.phones[phone].flow();
         match message.method() {
             Some(Method::Ack) => self.feed(Input::Ack { leg, message }),
@@ -180,13 +183,13 @@ impl Stage {
         }
     }
 
-    fn leg_of(&self, message: &Message) -> LegId {
-        let local_tag = message.to().unwrap().tag().unwrap_or_default().to_owned();
-        let key = DialogKey {
-            call_id: message.call_id().unwrap().to_owned(),
-            local_tag,
+    fn leg_of(&self, message: &Message) -> Option<LegId> {
+        let to = message.to().unwrap();
+        let Some(local_tag) = to.tag().map(str::to_owned) else {
+            return Some(LegId::CALLER);
         };
-        self.call.leg_of(&key).unwrap_or(LegId::CALLER)
+        let call_id = message.call_id().unwrap().to_owned();
+        self.call.leg_of(&DialogKey { call_id, local_tag })
     }
 
     /// A phone answers the last request of this method.
@@ -262,6 +265,9 @@ impl Stage {
             } => {
                 let phone = self.phone_at(flow.peer);
                 self.said_to(phone, &message);
+                if message.method() == Some(&Method::Invite) {
+                    self.phones[phone].invited_at_ms = self.now_ms;
+                }
                 self.phones[phone].is_asked(leg, transaction, message);
             }
             Output::Ack { message, flow, .. } => {

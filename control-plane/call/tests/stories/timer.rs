@@ -3,7 +3,7 @@ use carillon_sip::transaction::Failure;
 use carillon_sip::{Message, Method, Name};
 use expect_test::expect;
 
-use crate::stage::{ALICE, BOB, Stage};
+use crate::stage::{ALICE, BOB, Stage, sdp};
 use crate::{check, check_with};
 
 const HALF_AN_HOUR_MS: u64 = 1_800_000;
@@ -131,31 +131,34 @@ fn bobs_phone_vanishes() {
         stage.wait(27_000);
         stage.fail(BOB, &Method::Invite, Failure::Timeout);
         stage.says(ALICE, &Method::Bye, 200);
+        stage.fail(BOB, &Method::Bye, Failure::Timeout);
     };
     check_with(
         &policy,
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 120] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 120;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-        60000  bob <- INVITE 2 [Session-Expires: 120;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        87000  bob is not reached by INVITE: Timeout
-        87000  alice <- BYE 1 [Reason: Q.850;cause=102;text="Session timer expired"]
-        87000  - media released
-        87000  - record 101 -> 102: Answered 200/102, talked 87000 ms, packets 250 and 240
-        87000  alice -> 200 1 BYE
-        87000  - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 120] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 120;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+            60000  bob <- INVITE 2 [Session-Expires: 120;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            87000  bob is not reached by INVITE: Timeout
+            87000  alice <- BYE 1 [Reason: Q.850;cause=102;text="Session timer expired"]
+            87000  bob <- BYE 3 [Reason: Q.850;cause=102;text="Session timer expired"]
+            87000  - media released
+            87000  - record 101 -> 102: Answered 200/102, talked 87000 ms, packets 250 and 240
+            87000  alice -> 200 1 BYE
+            87000  bob is not reached by BYE: Timeout
+            87000  - ended
+        "#]],
     );
 }
 
@@ -164,38 +167,48 @@ fn a_refresh_by_reinvite_says_the_same_and_only_moved_media_is_news() {
     let story = |stage: &mut Stage| {
         stage.alice_calls();
         bob_answers(stage, None, "INVITE");
+        let bob_agrees = |stage: &mut Stage, body| {
+            stage.says_with(BOB, &Method::Invite, 200, |response| {
+                response.headers.set(Name::Allow, "INVITE");
+                response.set_body("application/sdp", body);
+            });
+        };
         stage.wait(HALF_AN_HOUR_MS / 2);
-        stage.picks_up(BOB);
+        let same = stage.phones[BOB].sdp("sendrecv");
+        bob_agrees(stage, same);
         alice_refreshes(stage);
         stage.wait(HALF_AN_HOUR_MS / 2);
-        stage.agrees(BOB, &Method::Invite, "sendrecv");
+        let moved = sdp("10.77.3.11:4444".parse().unwrap(), 2, "sendrecv");
+        bob_agrees(stage, moved);
     };
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-        900000 bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        900000 bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        900000 bob <- ACK 2
-        900000 - commit lazily
-        900000 alice -> UPDATE 2 [Session-Expires: 1800;refresher=uac]
-        900000 - commit
-        900000 alice <- 200 2 UPDATE [Require: timer] [Session-Expires: 1800;refresher=uac]
-        1800000 bob <- UPDATE 3 [Session-Expires: 1800;refresher=uac] [Min-SE: 90]
-        1800000 bob -> 200 2 INVITE {v2 10.77.3.11:4010 8 101 sendrecv}
-        1800000 bob <- ACK 2
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+            900000 bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            900000 bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            900000 bob <- ACK 2
+            900000 - commit lazily
+            900000 alice -> UPDATE 2 [Session-Expires: 1800;refresher=uac]
+            900000 - commit
+            900000 alice <- 200 2 UPDATE [Require: timer] [Session-Expires: 1800;refresher=uac]
+            1800000 bob <- INVITE 3 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            1800000 bob -> 200 3 INVITE {v2 10.77.3.11:4444 8 101 sendrecv}
+            1800000 bob <- ACK 3
+            1800000 - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4444 SendRecv (0>1 1>0) watched 30000
+            1800000 - commit lazily
+        "#]],
     );
 }
 
