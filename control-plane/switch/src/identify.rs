@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use carillon_model::{Flow, SipEndpoint};
-use carillon_sip::auth::{Credentials, CredentialsError, Ha1, Verdict};
+use carillon_sip::auth::{Algorithm, Credentials, CredentialsError, Ha1, Verdict};
 use carillon_sip::{Message, Method, Name};
 
 use crate::{Notice, Switch};
+
+/// The option of a SIP endpoint that names the digest algorithms of its challenges, such as `SHA-256,MD5`.
+const ALGORITHMS_OPTION: &str = "auth_algorithms";
 
 /// Why credentials did not hold. The peer is told the same for all but [`Distrust::Unreadable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,10 +137,32 @@ impl Switch {
     fn challenge(&mut self, key: &[u8; 32], request: &Message, stale: bool) -> Message {
         let salt = self.draw();
         let mut response = Message::response_to(request, 401, "");
-        for value in self.guard.challenge(key, self.now_ms, salt, stale) {
-            response.headers.push(Name::WwwAuthenticate, value);
+        let values = self.guard.challenge(key, self.now_ms, salt, stale);
+        for (algorithm, value) in Algorithm::OFFERED.into_iter().zip(values) {
+            if self.is_asked_for(algorithm, request) {
+                response.headers.push(Name::WwwAuthenticate, value);
+            }
         }
         response
+    }
+
+    /// Whether a challenge names this algorithm. Many phones give up on a response that names one they do not know, be it
+    /// beside one that they know, so all get MD5 alone but those whose endpoint says otherwise.
+    fn is_asked_for(&self, algorithm: Algorithm, request: &Message) -> bool {
+        let from = request.from().ok();
+        let user = from.as_ref().and_then(|from| from.uri.user());
+        let endpoint = user.and_then(|user| self.state.endpoint_by_username(user));
+        let mut named = endpoint
+            .iter()
+            .flat_map(|endpoint| &endpoint.options)
+            .filter(|(option, _)| option == ALGORITHMS_OPTION)
+            .flat_map(|(_, value)| value.split(','))
+            .filter_map(|name| Algorithm::parse(name.trim()))
+            .peekable();
+        match named.peek() {
+            Some(_) => named.any(|named| named == algorithm),
+            None => algorithm == Algorithm::Md5,
+        }
     }
 
     fn distrusted(&mut self, flow: &Flow, request: &Message, why: Distrust) -> Message {
