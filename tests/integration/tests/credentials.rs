@@ -98,3 +98,30 @@ fn who_guesses_fifty_times_is_slowed_down_and_others_are_not() -> Result<()> {
     two.alice.cancel(&invite)?;
     Ok(())
 }
+
+#[test]
+fn an_endpoint_that_asks_for_sha_256_gets_it_and_the_others_get_md5() -> Result<()> {
+    let lab = TestLab::with_company([ALICE, BOB])?;
+    let api = lab.api(1)?;
+    let endpoints = api.get("/1.1/endpoints/sip?limit=100")?;
+    let mut listed = endpoints["items"].as_array().into_iter().flatten();
+    let alices = listed.find(|endpoint| endpoint["username"] == Account::of(ALICE).username);
+    let id = alices.expect("alice has an endpoint")["id"].to_string();
+    let change = serde_json::json!({"options": [["auth_algorithms", "SHA-256"]]});
+    api.put(&format!("/1.1/endpoints/sip/{id}"), &change)?;
+
+    for (number, algorithm) in [(ALICE, "SHA-256"), (BOB, "MD5")] {
+        let mut phone = lab.phone(number, 2)?;
+        let request = phone.register_request(120)?;
+        let challenge = phone.transact(&request)?;
+        let asked: Vec<String> = challenge
+            .headers
+            .get_all(Name::WwwAuthenticate)
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+            .collect();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert!(asked[0].contains(&format!("algorithm={algorithm}")), "{asked:?}");
+        phone.register()?;
+    }
+    Ok(())
+}
