@@ -347,6 +347,9 @@ impl Ports for Desk<'_> {
                 Err(error) => {
                     pool.give(self.now_us, port);
                     tracing::warn!(port, %error, "a media port could not be bound");
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        break;
+                    }
                 }
             }
         }
