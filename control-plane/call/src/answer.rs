@@ -73,9 +73,10 @@ impl Call {
         let callee = fork.leg;
         let invite = fork
             .invite
-            .as_ref()
+            .as_mut()
             .expect("an answered fork has its INVITE");
         let (cseq, asked_s) = (invite.cseq, invite.session_interval_s);
+        invite.forget_details();
         let mut leg = Leg::new(callee, dialog, fork.target.flow, fork.target.advertised);
         leg.peer = Features::of(response);
         leg.session = Session::start(

@@ -316,8 +316,12 @@ impl Call {
         self.request_failed(turn, leg, key, code);
     }
 
-    /// Writes the record and says goodbye as soon as that is possible.
+    /// Forgets what is over; writes the record and says goodbye as soon as that is possible.
     fn settle(&mut self) {
+        if self.callee_leg().is_some() {
+            self.forks
+                .retain(|fork| fork.invite.is_some() || !fork.is_quiet());
+        }
         let Phase::Ending { ending, record } = self.phase else {
             return;
         };

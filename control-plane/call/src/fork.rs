@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use carillon_sip::dialog::EarlyDialogs;
 use carillon_sip::transaction::ClientKey;
-use carillon_sip::{Message, Text};
+use carillon_sip::{Message, Method, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::leg::Sent;
@@ -60,6 +60,15 @@ pub(crate) struct Heard {
     /// RSeq of the last reliable one (RFC 3262 §4).
     pub(crate) rseq: Option<u32>,
     pub(crate) sdp: Option<Bytes>,
+}
+
+impl SentInvite {
+    /// Once it is answered, all that is needed of the message is where it went: for an answer of another phone.
+    pub(crate) fn forget_details(&mut self) {
+        if let Some(uri) = self.message.uri().cloned() {
+            self.message = Message::request(Method::Invite, uri);
+        }
+    }
 }
 
 impl Fork {

@@ -268,5 +268,24 @@ fn a_call_that_talks_is_small() {
     let mut stage = Stage::new(Policy::default(), true);
     stage.talk();
     let octets = stage.call.encode().len();
-    assert!(octets < 6 * 1024, "{octets} octets");
+    assert!(octets < 4 * 1024, "{octets} octets");
+}
+
+#[test]
+fn phones_that_did_not_answer_are_forgotten() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    let alone = stage.call.encode().len();
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.bob_has_phones(16);
+    stage.alice_calls();
+    (1..=16).for_each(|phone| stage.rings(phone));
+    stage.picks_up(BOB);
+    stage.acks(ALICE);
+    for phone in 2..=16 {
+        stage.says(phone, &Method::Cancel, 200);
+        stage.says(phone, &Method::Invite, 487);
+    }
+    assert_eq!(stage.call.dialogs().len(), 2);
+    assert!(stage.call.encode().len() < alone + 64);
 }
