@@ -6,6 +6,7 @@
 
 mod accept;
 mod bind;
+mod brain;
 mod clock;
 mod config;
 mod connections;
@@ -14,8 +15,10 @@ pub mod limits;
 mod media;
 mod offences;
 mod overload;
+mod peers;
 mod resolve;
 mod sockets;
+mod start;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
@@ -23,7 +26,9 @@ mod tls;
 mod udp;
 
 pub use bind::{Bound, own_address};
+pub use brain::Live;
 pub use clock::Clock;
 pub use config::{Config, Listen};
 pub use resolve::{Resolver, Server, Target};
+pub use start::{Signalling, Surroundings};
 pub use tls::TlsIdentity;

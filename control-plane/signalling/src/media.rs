@@ -1,13 +1,16 @@
 //! Connections to the media servers: one each, made again when it breaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use carillon_cluster::Administration;
 use carillon_link::{Connection, Endpoint, FrameReceiver, FrameSender, Peer, Service};
-use carillon_model::{MediaServer, MediaServerId, NodeId, State};
+use carillon_model::{
+    Command, MediaCommand, MediaServer, MediaServerId, MediaState, NodeId, SiteId, State,
+};
 use carillon_protocol as protocol;
 use carillon_protocol::{ClientHello, NodeName, Reply, Request, ToClient, ToServer};
 use carillon_telemetry::Metrics;
@@ -19,6 +22,9 @@ use crate::limits::{MEDIA_QUEUE_REQUESTS_MAX, QUEUE_MESSAGES_MAX};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// Share of a site's sessions, and RTP ports, of a server of which nothing else is known.
+const USUAL_WEIGHT: u32 = 100;
+const USUAL_PORTS: (u16, u16) = (10_000, 20_000);
 /// For the greeting after the handshake.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -41,6 +47,7 @@ pub(crate) struct MediaServers {
 
 struct Server {
     described: Arc<MediaServer>,
+    peer: Option<Peer>,
     requests: mpsc::Sender<Request>,
     _stop: DropGuard,
 }
@@ -62,9 +69,12 @@ impl MediaServers {
         (servers, received)
     }
 
-    /// Connects to servers that are new in the state, leaves those that are gone or moved.
-    pub(crate) fn follow(&mut self, state: &State) {
-        let moved = |held: &Server, now: &MediaServer| held.described.control != now.control;
+    /// Connects to servers that are new in the state, leaves those that are gone or moved. The
+    /// `administration` knows by which certificate a server was let in.
+    pub(crate) fn follow(&mut self, state: &State, administration: &Administration) {
+        let moved = |held: &Server, now: &MediaServer| {
+            held.described.control != now.control || held.peer != identity(administration, now)
+        };
         self.servers.retain(|id, held| {
             let now = state.media_servers().get(id);
             now.is_some_and(|now| !moved(held, now))
@@ -73,11 +83,15 @@ impl MediaServers {
             if self.servers.contains_key(&described.id) {
                 continue;
             }
+            let Some(peer) = identity(administration, described) else {
+                continue;
+            };
             let (requests, queue) = mpsc::channel(MEDIA_QUEUE_REQUESTS_MAX);
             let stop = CancellationToken::new();
             let keeper = Keeper {
                 node: self.node,
                 server: Arc::clone(described),
+                peer,
                 endpoint: self.endpoint.clone(),
                 metrics: self.metrics.clone(),
                 events: self.events.clone(),
@@ -88,6 +102,7 @@ impl MediaServers {
             });
             let server = Server {
                 described: Arc::clone(described),
+                peer: Some(peer),
                 requests,
                 _stop: stop.drop_guard(),
             };
@@ -109,10 +124,43 @@ impl MediaServers {
     }
 }
 
+/// Which certificate the server of this name has: the last one that was let in by it.
+fn identity(administration: &Administration, server: &MediaServer) -> Option<Peer> {
+    let known = administration
+        .media
+        .iter()
+        .rev()
+        .find(|(_, member)| member.name == server.name);
+    known.map(|(id, _)| Peer::Media(*id))
+}
+
+/// Commands that make servers known which were let in and are in no site yet.
+pub(crate) fn unannounced(state: &State, administration: &Administration) -> Vec<Command> {
+    let mut names = BTreeSet::new();
+    let unknown = administration.media.values().rev().filter(|member| {
+        names.insert(&member.name) && state.media_server_by_name(&member.name).is_none()
+    });
+    let announced = unknown.map(|member| MediaServer {
+        id: MediaServerId(0),
+        name: member.name.clone(),
+        site: SiteId(0),
+        control: member.address,
+        address: member.address.ip(),
+        address_v6: None,
+        weight: USUAL_WEIGHT,
+        ports: USUAL_PORTS,
+        state: MediaState::Active,
+    });
+    announced
+        .map(|server| Command::Media(MediaCommand::Put(server)))
+        .collect()
+}
+
 /// Keeps one connection.
 struct Keeper {
     node: NodeId,
     server: Arc<MediaServer>,
+    peer: Peer,
     endpoint: Endpoint,
     metrics: Metrics,
     events: mpsc::Sender<MediaEvent>,
@@ -146,10 +194,9 @@ impl Keeper {
     }
 
     async fn greet(&self) -> anyhow::Result<(Connection, FrameSender, FrameReceiver)> {
-        let peer = Peer::Media(self.server.id.0);
         let connection = self
             .endpoint
-            .connect(self.server.control, peer, Service::Media)
+            .connect(self.server.control, self.peer, Service::Media)
             .await?;
         let (mut sender, mut receiver) = connection.open().await?;
         let hello = ToServer::Hello(ClientHello {

@@ -173,6 +173,11 @@ impl Sockets {
             })
     }
 
+    /// Messages that wait for the brain.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     pub(crate) fn count_connections(&self, transport: Transport) {
         let count = self.connections().count(transport);
         self.metrics

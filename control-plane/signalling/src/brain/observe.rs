@@ -1,0 +1,206 @@
+//! What the brain does, as metrics, logs and traces tell it.
+
+use std::collections::BTreeMap;
+
+use carillon_model::{CallCommand, CallDirection, CallId, CallRecord, CallStatus, Command, State};
+use carillon_switch::{Distrust, Notice, Switch};
+use carillon_telemetry::metrics::{AuthFailure, CallResult, Direction};
+use carillon_telemetry::{Metrics, call_span};
+use tokio::sync::watch;
+use tracing::Span;
+
+use crate::brain::Live;
+use crate::sockets::Sockets;
+
+/// Calls whose span is kept open; more are told without one.
+const SPANS_MAX: usize = 50_000;
+
+pub(crate) struct Observer {
+    metrics: Metrics,
+    spans: BTreeMap<CallId, Span>,
+    live: watch::Sender<Live>,
+}
+
+impl Observer {
+    pub(crate) fn new(metrics: Metrics, live: watch::Sender<Live>) -> Self {
+        Self {
+            metrics,
+            spans: BTreeMap::new(),
+            live,
+        }
+    }
+
+    /// Counts what the switch noticed, and tells it. Addresses and numbers appear at the debug level only.
+    pub(crate) fn notice(&mut self, notice: &Notice, sockets: &Sockets) {
+        match notice {
+            Notice::Answered { method, code } => {
+                self.metrics.sip.answered(method.as_str(), *code);
+            }
+            Notice::CallStarted { call } => {
+                self.begin(*call);
+                self.of_call(*call, || tracing::info!("call started"));
+            }
+            Notice::CallProgressed {
+                call,
+                code,
+                since_start_ms,
+            } => {
+                self.progressed(*code, *since_start_ms);
+                self.of_call(*call, || {
+                    tracing::info!(code, since_start_ms, "call progressed")
+                });
+            }
+            Notice::CallRecorded { record } => self.recorded(record),
+            Notice::CallUnprotected { call, refused } => {
+                self.metrics.call.unprotected.increment();
+                self.of_call(*call, || tracing::warn!(refused, "no quorum for the call"));
+            }
+            Notice::CallFenced { call } => {
+                self.of_call(*call, || tracing::warn!("another node owns the call"));
+                self.spans.remove(call);
+            }
+            Notice::CallResumed { call } => {
+                self.begin(*call);
+                self.of_call(*call, || {
+                    tracing::info!("call goes on after a start of the node")
+                });
+            }
+            Notice::CallUnreadable { call } => {
+                self.of_call(*call, || tracing::error!("the stored call cannot be read"));
+            }
+            Notice::Malformed { flow, why } => {
+                sockets.offended(flow.transport, flow.peer.ip());
+                tracing::debug!(peer = %flow.peer, why, "malformed message");
+            }
+            Notice::Distrusted { flow, why } => {
+                self.metrics.sip.auth_failed(failure(*why));
+                tracing::debug!(peer = %flow.peer, ?why, "credentials did not hold");
+            }
+            Notice::SourceBlocked { flow, for_ms } => {
+                tracing::info!(for_ms, "a source failed to authenticate too often");
+                tracing::debug!(peer = %flow.peer, "the source");
+            }
+            Notice::Reachable {
+                endpoint,
+                reachable,
+            } => {
+                tracing::info!(%endpoint, reachable, "a contact's reachability changed");
+            }
+            Notice::MediaRefused { call, server } => {
+                self.of_call(
+                    *call,
+                    || tracing::warn!(%server, "a media server refused the session"),
+                );
+            }
+        }
+    }
+
+    fn begin(&mut self, call: CallId) {
+        if self.spans.len() < SPANS_MAX {
+            self.spans.insert(call, call_span(call.0, &call));
+        }
+    }
+
+    /// The span of a call, or a passing one for a call of another node.
+    fn span(&self, call: CallId) -> Span {
+        let kept = self.spans.get(&call).cloned();
+        kept.unwrap_or_else(|| call_span(call.0, &call))
+    }
+
+    fn of_call(&self, call: CallId, tell: impl FnOnce()) {
+        self.span(call).in_scope(tell);
+    }
+
+    /// A command goes to the quorum; it is told in the span that is returned.
+    pub(crate) fn proposing(&self, command: &Command) -> Span {
+        match call_of(command) {
+            Some(call) => tracing::info_span!(parent: &self.span(call), "commit"),
+            None => Span::none(),
+        }
+    }
+
+    fn progressed(&self, code: u16, since_start_ms: u64) {
+        let seconds = since_start_ms as f64 / 1000.0;
+        match code {
+            100..=199 => self.metrics.call.post_dial_delay_seconds.observe(seconds),
+            200..=299 => self.metrics.call.setup_seconds.observe(seconds),
+            _ => {}
+        }
+    }
+
+    fn recorded(&mut self, record: &CallRecord) {
+        let direction = match record.direction {
+            CallDirection::Internal => Direction::Internal,
+            CallDirection::Inbound => Direction::Inbound,
+            CallDirection::Outbound => Direction::Outbound,
+        };
+        let result = match record.status {
+            CallStatus::Answered => CallResult::Answered,
+            CallStatus::Busy => CallResult::Busy,
+            CallStatus::NoAnswer => CallResult::NoAnswer,
+            CallStatus::Cancelled => CallResult::Cancelled,
+            CallStatus::Failed => CallResult::Failed,
+        };
+        self.metrics.call.ended(direction, result);
+        let directions = [&record.caller_quality, &record.callee_quality];
+        for quality in directions.into_iter().flatten() {
+            self.metrics
+                .call
+                .mos
+                .observe(f64::from(quality.mos_hundredths) / 100.0);
+        }
+        self.of_call(record.call, || tracing::info!(?result, "call over"));
+        self.spans.remove(&record.call);
+    }
+
+    /// Reads the gauges.
+    pub(crate) fn look(&mut self, switch: &Switch, state: &State, sockets: &Sockets) {
+        let load = switch.load();
+        self.metrics.call.active.set(load.calls as u64);
+        self.metrics
+            .sip
+            .transactions_active
+            .set(load.transactions as u64);
+        self.metrics
+            .sip
+            .registrations_active
+            .set(state.registrations().len() as u64);
+        self.metrics.sip.queue_length.set(sockets.queued() as u64);
+        let live = Live {
+            calls: load.calls,
+            records: load.records,
+        };
+        self.live
+            .send_if_modified(|old| std::mem::replace(old, live) != live);
+    }
+}
+
+fn failure(why: Distrust) -> AuthFailure {
+    match why {
+        Distrust::UnknownUser => AuthFailure::UnknownUser,
+        Distrust::WrongPassword => AuthFailure::WrongPassword,
+        Distrust::Blocked => AuthFailure::Blocked,
+        Distrust::WrongTarget | Distrust::Unreadable => AuthFailure::BadRequest,
+    }
+}
+
+/// The call that a command is about.
+fn call_of(command: &Command) -> Option<CallId> {
+    match command {
+        Command::Call(CallCommand::Put(entry)) => Some(entry.id),
+        Command::Call(
+            CallCommand::End { id, .. }
+            | CallCommand::Claim { id, .. }
+            | CallCommand::RequestHangup { id },
+        ) => Some(*id),
+        Command::Initialise(_)
+        | Command::Configure(_)
+        | Command::Bindings(_)
+        | Command::Lease(_)
+        | Command::Node(_)
+        | Command::Media(_)
+        | Command::Account(_)
+        | Command::Secret(_)
+        | Command::Sweep => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Putting the shell together.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use carillon_cluster::Cluster;
+use carillon_link::{Credentials, Endpoint};
+use carillon_model::NodeId;
+use carillon_switch::Switch;
+use carillon_telemetry::Metrics;
+use carillon_telephony::Telephony;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::bind::{Bound, Setup, serve};
+use crate::brain::{Brain, Live, Order, Parts};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::media::MediaServers;
+use crate::peers::Peers;
+use crate::tls::{Tls, TlsIdentity};
+
+/// What signalling needs of the node around it.
+pub struct Surroundings {
+    pub cluster: Cluster<Telephony>,
+    /// By which media servers know us.
+    pub credentials: Arc<Credentials>,
+    /// What the TLS listeners show.
+    pub tls: Option<TlsIdentity>,
+    pub metrics: Metrics,
+    pub clock: Clock,
+}
+
+/// The running shell.
+pub struct Signalling {
+    orders: mpsc::Sender<Order>,
+    live: watch::Receiver<Live>,
+    brain: tokio::task::JoinHandle<()>,
+    _listening: JoinSet<()>,
+}
+
+const ORDERS_MAX: usize = 8;
+
+impl Signalling {
+    /// Serves the listeners, with the switch that `switch` describes.
+    pub fn start(
+        config: &Config,
+        bound: Bound,
+        switch: carillon_switch::Config,
+        surroundings: Surroundings,
+    ) -> anyhow::Result<Self> {
+        let Surroundings {
+            cluster,
+            credentials,
+            tls,
+            metrics,
+            clock,
+        } = surroundings;
+        let node = NodeId(cluster.node().0);
+        let setup = Setup {
+            node,
+            clock,
+            metrics: metrics.clone(),
+            tls: Tls::new(tls.as_ref())?,
+            connections_max: config.connections_max,
+            connections_per_source_max: config.connections_per_source_max,
+        };
+        let (sockets, inbound, listening) = serve(bound, setup);
+        let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        let endpoint =
+            Endpoint::caller(any, credentials).context("open a port towards media servers")?;
+        let (media, media_events) = MediaServers::new(node, endpoint, metrics);
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).context("read the system's randomness")?;
+        let (orders, ordered) = mpsc::channel(ORDERS_MAX);
+        let (live, watched) = watch::channel(Live::default());
+        let brain = Brain::new(Parts {
+            switch: Switch::new(switch, seed),
+            clock,
+            peers: Peers::new(cluster.clone(), Arc::clone(&sockets)),
+            sockets,
+            inbound,
+            cluster,
+            media,
+            media_events,
+            orders: ordered,
+            live,
+        });
+        Ok(Self {
+            orders,
+            live: watched,
+            brain: tokio::spawn(brain.run()),
+            _listening: listening,
+        })
+    }
+
+    /// Takes no new calls from now on.
+    pub async fn drain(&self) {
+        // Fails only when the brain has stopped: then it takes no calls either.
+        let _ = self.orders.send(Order::Drain).await;
+    }
+
+    /// Waits until this node owns no call and has committed all its records.
+    pub async fn idle(&mut self) {
+        let idle = |live: &Live| *live == Live::default();
+        let _ = self.live.wait_for(idle).await;
+    }
+
+    /// What the brain is busy with.
+    pub fn live(&self) -> Live {
+        *self.live.borrow()
+    }
+
+    /// Whether the brain still runs.
+    pub fn is_running(&self) -> bool {
+        !self.brain.is_finished()
+    }
+
+    /// Says goodbye to the other nodes and closes all sockets.
+    pub async fn stop(self) {
+        let _ = self.orders.send(Order::Stop).await;
+        let _ = self.brain.await;
+    }
+}
