@@ -42,7 +42,7 @@ impl Switch {
         }
         let endpoint = match self.identify(&flow, &invite) {
             Ok(endpoint) => endpoint,
-            Err(response) => return self.answer(key, response),
+            Err(response) => return self.answer(key, *response),
         };
         match self.caller_of(&endpoint) {
             Some((line, user)) => self.begin(key, flow, invite, setup, &line, user.as_deref()),

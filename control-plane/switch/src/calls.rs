@@ -194,7 +194,10 @@ impl Calls {
         for dialog in &slot.found_by.dialogs {
             self.dialogs.remove(dialog);
         }
-        if let Some((setup, _)) = &slot.found_by.setup {
+        // A later call may have begun with the same Call-ID and tag.
+        if let Some((setup, _)) = &slot.found_by.setup
+            && self.of_setup(setup).is_some_and(|(call, _)| call == id)
+        {
             self.setups.remove(setup);
         }
     }

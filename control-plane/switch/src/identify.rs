@@ -32,20 +32,17 @@ impl Switch {
         &mut self,
         flow: &Flow,
         request: &Message,
-    ) -> Result<Arc<SipEndpoint>, Message> {
+    ) -> Result<Arc<SipEndpoint>, Box<Message>> {
         let Some(key) = self.state.nonce_key().copied() else {
-            return Err(self.unavailable(request));
+            return Err(Box::new(self.unavailable(request)));
         };
         let credentials = match self.credentials_of(request) {
             Ok(Some(credentials)) => credentials,
             Ok(None) => return Err(self.challenge(&key, request, false)),
             Err(_) => {
                 self.distrust(flow, Distrust::Unreadable);
-                return Err(Message::response_to(
-                    request,
-                    400,
-                    "Bad Request: unusable credentials",
-                ));
+                let why = "Bad Request: unusable credentials";
+                return Err(Box::new(Message::response_to(request, 400, why)));
             }
         };
         let endpoint = self
@@ -134,7 +131,7 @@ impl Switch {
         })
     }
 
-    fn challenge(&mut self, key: &[u8; 32], request: &Message, stale: bool) -> Message {
+    fn challenge(&mut self, key: &[u8; 32], request: &Message, stale: bool) -> Box<Message> {
         let salt = self.draw();
         let mut response = Message::response_to(request, 401, "");
         let values = self.guard.challenge(key, self.now_ms, salt, stale);
@@ -143,7 +140,7 @@ impl Switch {
                 response.headers.push(Name::WwwAuthenticate, value);
             }
         }
-        response
+        Box::new(response)
     }
 
     /// Whether a challenge names this algorithm. Many phones give up on a response that names one they do not know, be it
@@ -165,9 +162,9 @@ impl Switch {
         }
     }
 
-    fn distrusted(&mut self, flow: &Flow, request: &Message, why: Distrust) -> Message {
+    fn distrusted(&mut self, flow: &Flow, request: &Message, why: Distrust) -> Box<Message> {
         self.distrust(flow, why);
-        Message::response_to(request, 403, "")
+        Box::new(Message::response_to(request, 403, ""))
     }
 
     fn distrust(&mut self, flow: &Flow, why: Distrust) {

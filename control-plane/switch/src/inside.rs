@@ -1,8 +1,10 @@
 //! Messages inside dialogs: which node has their call.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use carillon_call::LegId;
-use carillon_model::{CallId, DialogKey, Flow, NodeId, SipListener};
+use carillon_model::{CallId, DialogKey, Flow, NodeId};
 use carillon_sip::transaction::{ClientKey, ServerKey, branch_owner, tag_owner};
 use carillon_sip::{Message, Method};
 
@@ -160,11 +162,11 @@ impl Switch {
         Some((call, self.calls.get(call)?.call.leg_of(dialog)?))
     }
 
-    /// Where a node takes SIP.
-    pub(crate) fn listeners_of(&self, node: NodeId) -> impl Iterator<Item = &SipListener> {
-        let own = (node == self.config.node).then_some(&self.config.listeners);
-        let stored = self.state.nodes().get(&node).map(|node| &node.sip);
-        own.or(stored).into_iter().flatten()
+    /// Whether the cluster takes SIP at an address.
+    pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
+        let others = self.state.nodes().values().flat_map(|node| &node.sip);
+        let mut all = self.config.listeners.iter().chain(others);
+        all.any(|listener| listener.address == address)
     }
 }
 

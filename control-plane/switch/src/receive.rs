@@ -89,12 +89,9 @@ impl Switch {
     /// Whether one of our nodes has sent this very request: somebody sent it back (RFC 3261 §16.3 step 4).
     fn has_come_round(&self, request: &Message) -> bool {
         request.vias().flatten().any(|via| {
-            let ours = via.branch().and_then(branch_owner).map(|(node, _)| node);
+            let ours = via.branch().and_then(branch_owner).is_some();
             let sent_by = via.host().socket(via.port_or_default());
-            ours.is_some_and(|node| {
-                let mut listeners = self.listeners_of(node);
-                sent_by.is_some_and(|sent_by| listeners.any(|listener| listener.address == sent_by))
-            })
+            ours && sent_by.is_some_and(|address| self.is_listener(address))
         })
     }
 

@@ -33,10 +33,9 @@ impl Layer {
             return;
         };
         if self.is_full(true) {
-            return self.outputs.push_back(Output::Failed {
-                key,
-                why: Failure::Overload,
-            });
+            let why = Failure::Overload;
+            self.outputs.push_back(Output::Failed { key, why });
+            return self.outputs.push_back(Output::ClientEnded { key });
         }
         let timers = self.config.timers;
         let reliable = flow.transport.is_reliable();

@@ -28,11 +28,13 @@ impl ServerKey {
     /// The transaction of a request; for an ACK that of its INVITE. Nothing for a response or a request without a
     /// readable Via.
     pub fn of(request: &Message) -> Option<Self> {
-        let method = match request.method()? {
-            Method::Ack => Method::Invite,
-            other => other.clone(),
+        let method = request.method()?;
+        let method = if *method == Method::Ack {
+            &Method::Invite
+        } else {
+            method
         };
-        Self::with_method(request, &request.via().ok()?, &method)
+        Self::with_method(request, &request.via().ok()?, method)
     }
 
     /// The transaction of the INVITE that a CANCEL is about (RFC 3261 §9.2).

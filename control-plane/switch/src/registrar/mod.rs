@@ -25,7 +25,7 @@ impl Switch {
     pub(crate) fn register(&mut self, key: ServerKey, flow: Flow, request: Message) {
         let endpoint = match self.identify(&flow, &request) {
             Ok(endpoint) => endpoint,
-            Err(response) => return self.answer(key, response),
+            Err(response) => return self.answer(key, *response),
         };
         if !is_own_address(&request, &endpoint) {
             return self.answer(key, Message::response_to(&request, 403, ""));

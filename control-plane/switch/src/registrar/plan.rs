@@ -85,11 +85,7 @@ impl Switch {
         let address = uri
             .host()
             .and_then(|host| host.socket(uri.port().unwrap_or(default)));
-        let own = self.config.listeners.iter();
-        let all = own.chain(self.state.nodes().values().flat_map(|node| &node.sip));
-        if address
-            .is_some_and(|address| all.into_iter().any(|listener| listener.address == address))
-        {
+        if address.is_some_and(|address| self.is_listener(address)) {
             return Err(bad("Contact is this server"));
         }
         Ok(uri)

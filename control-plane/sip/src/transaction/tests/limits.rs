@@ -57,7 +57,10 @@ fn calls_can_end_when_no_call_can_begin() {
     assert_eq!(desk.receive(&phone("BYE")), "request BYE\n");
     let second = phone("BYE").replace("z9hG4bKphone", "z9hG4bKsecond");
     assert_eq!(desk.receive(&second), "", "the phone will ask again");
-    assert_eq!(desk.request(1, "OPTIONS"), "failed 1 Overload\n");
+    assert_eq!(
+        desk.request(1, "OPTIONS"),
+        "failed 1 Overload\nclient 1 ended\n"
+    );
 }
 
 #[test]

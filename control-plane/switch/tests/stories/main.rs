@@ -1,0 +1,20 @@
+//! A whole office in one thread: several switches, one replicated state, pretended media servers, scripted phones.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a story that cannot be told has failed"
+)]
+
+mod answers;
+mod calls;
+mod commits;
+mod limits;
+mod media;
+mod nodes;
+mod office;
+mod phone;
+mod properties;
+mod qualify;
+mod registrar;

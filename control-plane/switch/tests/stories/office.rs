@@ -1,0 +1,703 @@
+//! The office: who is where, how long everything takes, and the ladder of what was said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use carillon_model::{
+    Administrator, CallRecord, Command, ConfigCommand, Context, ControlNode, EndpointId, Extension,
+    ExtensionId, Flow, HistoryRow, Initialise, Line, LineId, Link, MediaCommand, MediaServer,
+    MediaServerId, MediaState, NodeCommand, NodeId, NodeState, NumberRange, Outcome, Resource,
+    ResourceKey, Secret, SipEndpoint, SipListener, SiteId, Stamp, State, Transport, User, UserId,
+};
+use carillon_protocol::{
+    DirectionQuality, Local, Reason, Reply, Request, SessionDescriptor, SessionId,
+};
+use carillon_sip::{Framing, Message, Method};
+use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Switch};
+
+use super::phone::{Phone, written};
+
+/// How long a message, a commit and an answer of a media server take.
+const MESSAGE_MS: u64 = 1;
+const COMMIT_MS: u64 = 5;
+const MEDIA_MS: u64 = 2;
+
+pub(crate) struct Office {
+    pub(crate) now_ms: u64,
+    pub(crate) state: State,
+    index: u64,
+    pub(crate) nodes: BTreeMap<NodeId, Switch>,
+    pub(crate) phones: BTreeMap<String, Phone>,
+    pub(crate) media: BTreeMap<MediaServerId, FakeServer>,
+    events: BTreeMap<(u64, u64), Event>,
+    sequence: u64,
+    ladder: String,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) records: Vec<CallRecord>,
+    /// What becomes of proposals while there is no quorum.
+    pub(crate) failing: Option<ProposalFailure>,
+    /// Proposals that are lost without a word.
+    pub(crate) silent_quorum: bool,
+    pub(crate) proposed: usize,
+}
+
+/// A media server that holds what it is told.
+#[derive(Default)]
+pub(crate) struct FakeServer {
+    pub(crate) sessions: BTreeMap<SessionId, SessionDescriptor>,
+    pub(crate) refuses: Option<Reason>,
+    pub(crate) silent: bool,
+    pub(crate) puts: usize,
+}
+
+enum Event {
+    ToNode(NodeId, Input),
+    ToPhone(String, Bytes),
+    Commit {
+        node: NodeId,
+        proposal: u64,
+        command: Box<Command>,
+    },
+    Lost {
+        node: NodeId,
+        proposal: u64,
+        why: ProposalFailure,
+    },
+}
+
+pub(crate) fn sip_address(node: u64) -> SocketAddr {
+    format!("10.1.0.{node}:5060").parse().unwrap()
+}
+
+fn listeners(node: u64) -> Vec<SipListener> {
+    [Transport::Udp, Transport::Tcp]
+        .map(|transport| SipListener {
+            transport,
+            address: sip_address(node),
+        })
+        .to_vec()
+}
+
+impl Office {
+    /// Nodes 1 to `nodes`, one media server, nobody registered. alice is 101, bob 102, carol 103.
+    pub(crate) fn new(nodes: u64) -> Self {
+        Self::with(nodes, |_| {})
+    }
+
+    pub(crate) fn with(nodes: u64, change: impl Fn(&mut Config)) -> Self {
+        let mut office = Self {
+            now_ms: 1_795_000_000_000,
+            state: State::default(),
+            index: 0,
+            nodes: BTreeMap::new(),
+            phones: BTreeMap::new(),
+            media: BTreeMap::new(),
+            events: BTreeMap::new(),
+            sequence: 0,
+            ladder: String::new(),
+            notices: Vec::new(),
+            records: Vec::new(),
+            failing: None,
+            silent_quorum: false,
+            proposed: 0,
+        };
+        for number in 1..=nodes {
+            let mut config = Config::new(NodeId(number), listeners(number));
+            change(&mut config);
+            office
+                .nodes
+                .insert(NodeId(number), Switch::new(config, [number as u8; 32]));
+        }
+        office.furnish(nodes);
+        office.tell_everybody(Vec::new());
+        office.add_media_server(1);
+        office.run(10);
+        office.ladder();
+        office
+    }
+
+    fn furnish(&mut self, nodes: u64) {
+        let administrator = Administrator {
+            username: "root".to_owned(),
+            password_hash: Secret::new("$argon2id$…"),
+            ..Administrator::default()
+        };
+        let realm = "carillon".to_owned();
+        let first = Initialise {
+            administrator,
+            nonce_key: [7; 32],
+            realm,
+        };
+        self.apply(&Command::Initialise(Box::new(first)));
+        for number in 1..=nodes {
+            let address = sip_address(number);
+            self.apply(&Command::Node(NodeCommand::Start(ControlNode {
+                id: NodeId(number),
+                name: format!("n{number}"),
+                address: address.ip(),
+                sip: listeners(number),
+                api: None,
+                cluster: address,
+                state: NodeState::Active,
+                epoch: Default::default(),
+                version: String::new(),
+            })));
+        }
+        self.create(Resource::Context(Context {
+            name: "default".to_owned(),
+            user_ranges: vec![NumberRange {
+                start: "100".to_owned(),
+                end: "199".to_owned(),
+                did_length: 0,
+            }],
+            ..Context::default()
+        }));
+        for (number, name) in ["alice", "bob", "carol"].into_iter().enumerate() {
+            self.hire(name, &format!("10{}", number + 1));
+        }
+    }
+
+    /// A user with a line, a number and credentials.
+    pub(crate) fn hire(&mut self, name: &str, number: &str) -> (UserId, LineId, EndpointId) {
+        let uuid = format!("00000000-0000-4000-8000-{:012}", self.index);
+        let user = User {
+            uuid,
+            firstname: name.to_owned(),
+            ..User::default()
+        };
+        let ResourceKey::User(user) = self.create(Resource::User(user)) else {
+            panic!()
+        };
+        let endpoint = SipEndpoint {
+            username: name.to_owned(),
+            secret: Secret::new("s3cret"),
+            ..SipEndpoint::default()
+        };
+        let ResourceKey::Endpoint(endpoint) = self.create(Resource::Endpoint(endpoint)) else {
+            panic!()
+        };
+        let line = Line {
+            context: "default".to_owned(),
+            ..Line::default()
+        };
+        let ResourceKey::Line(line) = self.create(Resource::Line(line)) else {
+            panic!()
+        };
+        let extension = Extension {
+            exten: number.to_owned(),
+            context: "default".to_owned(),
+            ..Extension::default()
+        };
+        let ResourceKey::Extension(extension) = self.create(Resource::Extension(extension)) else {
+            panic!()
+        };
+        self.link(user, line, endpoint, extension);
+        (user, line, endpoint)
+    }
+
+    fn link(&mut self, user: UserId, line: LineId, endpoint: EndpointId, extension: ExtensionId) {
+        for link in [
+            Link::LineEndpoint { line, endpoint },
+            Link::LineExtension { line, extension },
+            Link::UserLine { user, line },
+        ] {
+            let command = Command::Configure(Box::new(ConfigCommand::Associate(link)));
+            assert_eq!(self.apply(&command), Outcome::Done);
+        }
+    }
+
+    fn create(&mut self, resource: Resource) -> ResourceKey {
+        let command = Command::Configure(Box::new(ConfigCommand::Create(resource)));
+        match self.apply(&command) {
+            Outcome::Created(key) => key,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Changes the user of a name.
+    pub(crate) fn change_user(&mut self, name: &str, change: impl Fn(&mut User)) {
+        let user = self
+            .state
+            .users()
+            .values()
+            .find(|user| user.firstname == name)
+            .unwrap();
+        let mut user = (**user).clone();
+        change(&mut user);
+        self.configure(ConfigCommand::Update(Resource::User(user)));
+    }
+
+    pub(crate) fn configure(&mut self, command: ConfigCommand) {
+        let outcome = self.apply(&Command::Configure(Box::new(command)));
+        assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
+        self.tell_everybody(Vec::new());
+    }
+
+    pub(crate) fn add_media_server(&mut self, number: u32) {
+        let control = format!("10.2.0.{number}:7500").parse().unwrap();
+        self.apply(&Command::Media(MediaCommand::Put(MediaServer {
+            id: MediaServerId(number),
+            name: format!("m{number}"),
+            site: SiteId(1),
+            control,
+            address: control.ip(),
+            address_v6: None,
+            weight: 10,
+            ports: (10_000, 20_000),
+            state: MediaState::Active,
+        })));
+        self.media
+            .insert(MediaServerId(number), FakeServer::default());
+        self.tell_everybody(Vec::new());
+        for node in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.input(node, Input::MediaServerUp(MediaServerId(number)));
+        }
+    }
+
+    /// A phone of a user at a node.
+    pub(crate) fn place(&mut self, username: &str, node: u64) {
+        let number = 10 + self.phones.len();
+        let address = format!("10.3.0.{number}:5060").parse().unwrap();
+        let phone = Phone::new(username, NodeId(node), sip_address(node), address);
+        self.phones.insert(username.to_owned(), phone);
+    }
+
+    /// alice at node 1 and bob at the last node, both registered.
+    pub(crate) fn with_alice_and_bob(nodes: u64) -> Self {
+        let mut office = Self::new(nodes);
+        office.settle_in(nodes);
+        office
+    }
+
+    pub(crate) fn settle_in(&mut self, nodes: u64) {
+        self.place("alice", 1);
+        self.place("bob", nodes);
+        self.register("alice");
+        self.register("bob");
+        self.run(100);
+        self.ladder();
+    }
+
+    pub(crate) fn phone(&mut self, name: &str) -> &mut Phone {
+        self.phones.get_mut(name).unwrap()
+    }
+
+    pub(crate) fn node(&self, number: u64) -> &Switch {
+        &self.nodes[&NodeId(number)]
+    }
+
+    // What phones do.
+
+    pub(crate) fn register(&mut self, name: &str) {
+        let message = self.phone(name).register();
+        self.phone(name).asked = Some(message.clone());
+        self.say(name, message);
+        self.run(50);
+    }
+
+    pub(crate) fn call(&mut self, name: &str, number: &str) {
+        let message = self.phone(name).invite(number);
+        self.phone(name).asked = Some(message.clone());
+        self.say(name, message);
+        self.run(50);
+    }
+
+    pub(crate) fn answer(&mut self, name: &str, code: u16) {
+        let phone = self.phone(name);
+        let invite = phone.ringing.clone().expect("it rings");
+        let response = phone.response(&invite, code);
+        if code >= 200 {
+            phone.ringing = None;
+        }
+        if (200..300).contains(&code) {
+            phone.accept(&invite, &response);
+        }
+        self.say(name, response);
+        self.run(50);
+    }
+
+    pub(crate) fn hang_up(&mut self, name: &str) {
+        let message = self.phone(name).inside(Method::Bye);
+        self.say(name, message);
+        self.run(50);
+    }
+
+    pub(crate) fn cancel(&mut self, name: &str) {
+        let message = self.phone(name).cancel();
+        self.say(name, message);
+        self.run(50);
+    }
+
+    /// A message leaves a phone.
+    pub(crate) fn say(&mut self, name: &str, message: Message) {
+        let node = self.phones[name].node;
+        self.say_to(name, node, message);
+    }
+
+    /// It reaches another node than the phone's own.
+    pub(crate) fn say_to(&mut self, name: &str, node: NodeId, message: Message) {
+        let flow = Flow {
+            node,
+            local: sip_address(node.0),
+            ..self.phones[name].flow()
+        };
+        let bytes = message.to_bytes();
+        self.ladder
+            .push_str(&format!("{name} -> n{node}: {}\n", written(&bytes)));
+        self.after(
+            MESSAGE_MS,
+            Event::ToNode(node, Input::Received { flow, bytes }),
+        );
+    }
+
+    /// Octets that need not be a message.
+    pub(crate) fn throw(&mut self, node: u64, peer: &str, octets: &[u8]) -> Vec<String> {
+        let flow = Flow {
+            node: NodeId(node),
+            transport: Transport::Udp,
+            local: sip_address(node),
+            peer: peer.parse().unwrap(),
+            connection: 0,
+        };
+        let bytes = Bytes::copy_from_slice(octets);
+        let now_ms = self.now_ms;
+        let switch = self.nodes.get_mut(&NodeId(node)).unwrap();
+        switch.handle_input(now_ms, Input::Received { flow, bytes });
+        let mut sent = Vec::new();
+        while let Some(output) = switch.poll_output() {
+            match output {
+                Output::Send { bytes, .. } => {
+                    sent.push(String::from_utf8_lossy(&bytes).into_owned())
+                }
+                Output::Notice(notice) => self.notices.push(notice),
+                Output::Forward { .. }
+                | Output::Propose { .. }
+                | Output::Media { .. }
+                | Output::Close { .. } => {}
+            }
+        }
+        sent
+    }
+
+    // The world.
+
+    pub(crate) fn input(&mut self, node: NodeId, input: Input) {
+        let now_ms = self.now_ms;
+        self.nodes
+            .get_mut(&node)
+            .unwrap()
+            .handle_input(now_ms, input);
+        self.carry_out(node);
+    }
+
+    /// Lets everything happen that happens within this time.
+    pub(crate) fn run(&mut self, duration_ms: u64) {
+        let end_ms = self.now_ms + duration_ms;
+        loop {
+            let event_ms = self.events.keys().next().map(|(at_ms, _)| *at_ms);
+            let timer = self
+                .nodes
+                .iter()
+                .filter_map(|(node, switch)| Some((switch.poll_timeout()?, *node)))
+                .min();
+            let next_ms = event_ms
+                .into_iter()
+                .chain(timer.map(|(at_ms, _)| at_ms))
+                .min();
+            let Some(at_ms) = next_ms.filter(|at_ms| *at_ms <= end_ms) else {
+                break;
+            };
+            self.now_ms = self.now_ms.max(at_ms);
+            match timer {
+                Some((timer_ms, node)) if event_ms.is_none_or(|event_ms| timer_ms < event_ms) => {
+                    let now_ms = self.now_ms;
+                    self.nodes.get_mut(&node).unwrap().handle_timeout(now_ms);
+                    self.carry_out(node);
+                }
+                Some(_) | None => {
+                    let (_, event) = self.events.pop_first().unwrap();
+                    self.happen(event);
+                }
+            }
+        }
+        self.now_ms = end_ms;
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::ToNode(node, input) if self.nodes.contains_key(&node) => self.input(node, input),
+            Event::ToNode(..) => {}
+            Event::ToPhone(name, bytes) => {
+                let message = Message::parse(&bytes, Framing::Datagram).unwrap();
+                let phone = self.phones.get_mut(&name).unwrap();
+                for reaction in phone.react(&message) {
+                    self.say(&name, reaction);
+                }
+            }
+            Event::Commit {
+                node,
+                proposal,
+                command,
+            } => {
+                let outcome = self.commit(&command);
+                if self.nodes.contains_key(&node) {
+                    self.input(
+                        node,
+                        Input::Proposed {
+                            proposal,
+                            outcome: Ok(outcome),
+                        },
+                    );
+                }
+            }
+            Event::Lost {
+                node,
+                proposal,
+                why,
+            } => {
+                if self.nodes.contains_key(&node) {
+                    self.input(
+                        node,
+                        Input::Proposed {
+                            proposal,
+                            outcome: Err(why),
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    pub(crate) fn commit(&mut self, command: &Command) -> Outcome {
+        self.index += 1;
+        let at = Stamp {
+            index: self.index,
+            now_ms: self.now_ms,
+        };
+        let applied = self.state.apply(at, command);
+        self.records.extend(applied.history.iter().map(read_record));
+        self.tell_everybody(applied.events);
+        applied.outcome
+    }
+
+    fn apply(&mut self, command: &Command) -> Outcome {
+        self.index += 1;
+        self.state
+            .apply(
+                Stamp {
+                    index: self.index,
+                    now_ms: self.now_ms,
+                },
+                command,
+            )
+            .outcome
+    }
+
+    fn tell_everybody(&mut self, events: Vec<carillon_model::Event>) {
+        let state = Arc::new(self.state.clone());
+        for node in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.input(
+                node,
+                Input::State {
+                    state: state.clone(),
+                    events: events.clone(),
+                },
+            );
+        }
+    }
+
+    fn after(&mut self, delay_ms: u64, event: Event) {
+        self.sequence += 1;
+        self.events
+            .insert((self.now_ms + delay_ms, self.sequence), event);
+    }
+
+    fn carry_out(&mut self, node: NodeId) {
+        while let Some(output) = self.nodes.get_mut(&node).unwrap().poll_output() {
+            match output {
+                Output::Send { flow, bytes } => self.send(node, flow, bytes),
+                Output::Forward {
+                    node: to,
+                    flow,
+                    bytes,
+                } => {
+                    self.ladder
+                        .push_str(&format!("n{node} => n{to}: {}\n", written(&bytes)));
+                    self.after(
+                        MESSAGE_MS,
+                        Event::ToNode(to, Input::Received { flow, bytes }),
+                    );
+                }
+                Output::Propose { proposal, command } => self.propose(node, proposal, command),
+                Output::Media { server, request } => self.media_request(node, server, request),
+                Output::Close { .. } => {}
+                Output::Notice(notice) => self.notices.push(notice),
+            }
+        }
+    }
+
+    fn send(&mut self, node: NodeId, flow: Flow, bytes: Bytes) {
+        let found = self
+            .phones
+            .values()
+            .find(|phone| phone.address == flow.peer);
+        let Some(name) = found.map(|phone| phone.name.clone()) else {
+            return;
+        };
+        let by = if flow.node == node {
+            format!("n{node}")
+        } else {
+            format!("n{node} by n{}", flow.node)
+        };
+        self.ladder
+            .push_str(&format!("{by} -> {name}: {}\n", written(&bytes)));
+        self.after(MESSAGE_MS, Event::ToPhone(name, bytes));
+    }
+
+    fn propose(&mut self, node: NodeId, proposal: u64, command: Command) {
+        self.proposed += 1;
+        match self.failing {
+            _ if self.silent_quorum => {}
+            Some(why) => self.after(
+                COMMIT_MS,
+                Event::Lost {
+                    node,
+                    proposal,
+                    why,
+                },
+            ),
+            None => {
+                let command = Box::new(command);
+                self.after(
+                    COMMIT_MS,
+                    Event::Commit {
+                        node,
+                        proposal,
+                        command,
+                    },
+                );
+            }
+        }
+    }
+
+    fn media_request(&mut self, node: NodeId, id: MediaServerId, request: Request) {
+        let server = self.media.get_mut(&id).unwrap();
+        if let Some(reply) = server.take(id, request) {
+            self.after(
+                MEDIA_MS,
+                Event::ToNode(node, Input::Media { server: id, reply }),
+            );
+        }
+    }
+
+    pub(crate) fn media_says(&mut self, node: u64, server: u32, reply: Reply) {
+        self.input(
+            NodeId(node),
+            Input::Media {
+                server: MediaServerId(server),
+                reply,
+            },
+        );
+        self.run(50);
+    }
+
+    /// What was said since the last time.
+    pub(crate) fn ladder(&mut self) -> String {
+        std::mem::take(&mut self.ladder)
+    }
+
+    /// All calls are over, nothing is left anywhere.
+    pub(crate) fn assert_quiet(&mut self) {
+        self.run(70_000);
+        for (node, switch) in &self.nodes {
+            let load = switch.load();
+            assert_eq!(load, carillon_switch::Load::default(), "node {node}");
+        }
+        assert!(self.state.calls().is_empty(), "calls are stored");
+        for (id, server) in &self.media {
+            assert!(
+                server.sessions.is_empty(),
+                "media server {id} holds {:?}",
+                server.sessions
+            );
+        }
+        let calls: BTreeSet<_> = self.records.iter().map(|record| record.call).collect();
+        assert_eq!(calls.len(), self.records.len(), "one record a call");
+    }
+
+    /// How the only call so far ended.
+    pub(crate) fn record(&self) -> String {
+        let [record] = self.records.as_slice() else {
+            panic!("{} records", self.records.len())
+        };
+        format!(
+            "{} -> {}: {:?} {}/{}, {} ms",
+            record.caller.number,
+            record.callee.number,
+            record.status,
+            record.cause.sip,
+            record.cause.q850,
+            record.duration_ms
+        )
+    }
+}
+
+impl FakeServer {
+    fn take(&mut self, id: MediaServerId, request: Request) -> Option<Reply> {
+        match request {
+            Request::Put(descriptor) => {
+                self.puts += 1;
+                let (session, revision) = (descriptor.session, descriptor.revision);
+                if self.silent {
+                    return None;
+                }
+                if let Some(reason) = self.refuses.clone() {
+                    return Some(Reply::Refused {
+                        session,
+                        revision: Some(revision),
+                        reason,
+                    });
+                }
+                let terminations = descriptor
+                    .terminations
+                    .iter()
+                    .map(|termination| local(id, termination.id));
+                let terminations = terminations.collect();
+                self.sessions.insert(session, descriptor);
+                Some(Reply::Established {
+                    session,
+                    revision,
+                    terminations,
+                })
+            }
+            Request::Release { session, epoch: _ } => {
+                let held = self.sessions.remove(&session);
+                let terminations = held.map(|held| held.terminations).unwrap_or_default();
+                let quality = terminations.iter().map(|termination| DirectionQuality {
+                    termination: termination.id,
+                    packets: 50,
+                    ..DirectionQuality::default()
+                });
+                let quality = quality.collect();
+                (!self.silent).then_some(Reply::Released { session, quality })
+            }
+            Request::Inventory { .. } | Request::Drain | Request::Resume | Request::Ping => None,
+        }
+    }
+}
+
+fn local(server: MediaServerId, termination: u8) -> Local {
+    let port = 10_000 + 2 * u16::from(termination);
+    let address = |port| format!("10.2.0.{server}:{port}").parse().unwrap();
+    Local {
+        id: termination,
+        rtp: address(port),
+        rtcp: address(port + 1),
+    }
+}
+
+fn read_record(row: &HistoryRow) -> CallRecord {
+    HistoryRow::read_call_record(&row.value).unwrap()
+}
