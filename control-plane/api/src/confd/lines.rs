@@ -1,0 +1,251 @@
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use carillon_model::{Line, LineId, Resource, ResourceKey, SiteId, State as Replica};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::generate::Generator;
+use super::relations::{EndpointRelation, ExtensionRelation, Relations, UserRelation};
+use crate::answer::{Created, Done};
+use crate::body::{Body, Shape};
+use crate::extract::{Base, Id};
+use crate::fields::body;
+use crate::link::Link;
+use crate::list::{ListParameters, ListQuery, Page};
+use crate::refusal::Refusal;
+use crate::router::{Api, Routes};
+use crate::write;
+
+pub(super) fn routes() -> Routes {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, update, delete))
+}
+
+/// A line.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Line)]
+pub(crate) struct LineView {
+    id: u32,
+    /// The name of its credentials.
+    name: Option<String>,
+    protocol: Option<&'static str>,
+    context: String,
+    position: u32,
+    /// The same as `position`.
+    device_slot: u32,
+    device_id: Option<String>,
+    caller_id_name: Option<String>,
+    caller_id_num: Option<String>,
+    provisioning_code: Option<String>,
+    /// The same as `provisioning_code`.
+    provisioning_extension: Option<String>,
+    registrar: Option<String>,
+    /// The site of its phones, if it is fixed.
+    site: Option<u32>,
+    endpoint_sip: Option<EndpointRelation>,
+    /// There are no others than SIP endpoints.
+    endpoint_sccp: Option<EndpointRelation>,
+    endpoint_custom: Option<EndpointRelation>,
+    extensions: Vec<ExtensionRelation>,
+    users: Vec<UserRelation>,
+    links: Vec<Link>,
+}
+
+const FIELDS: [&str; 9] = [
+    "id",
+    "name",
+    "protocol",
+    "context",
+    "position",
+    "caller_id_name",
+    "caller_id_num",
+    "provisioning_code",
+    "registrar",
+];
+
+impl LineView {
+    fn of(line: &Line, relations: Relations<'_>) -> Self {
+        Self {
+            id: line.id.0,
+            name: relations.line_name(line),
+            protocol: line.endpoint_sip.map(|_| "sip"),
+            context: line.context.clone(),
+            position: line.position,
+            device_slot: line.position,
+            device_id: None,
+            caller_id_name: line.caller_id_name.clone(),
+            caller_id_num: line.caller_id_num.clone(),
+            provisioning_code: line.provisioning_code.clone(),
+            provisioning_extension: line.provisioning_code.clone(),
+            registrar: line.registrar.clone(),
+            site: line.site.map(|site| site.0),
+            endpoint_sip: line.endpoint_sip.and_then(|id| relations.endpoint(id)),
+            endpoint_sccp: None,
+            endpoint_custom: None,
+            extensions: relations.extensions(&line.extensions),
+            users: relations.users(&line.users),
+            links: Link::of(relations.base, "lines", "lines", line.id),
+        }
+    }
+}
+
+body! {
+    /// What can be said of a line. An update changes what is there; `null` is back to the default.
+    pub(super) struct LineBody {
+        /// Name of a context; needed to create one.
+        context: String,
+        position: u32,
+        caller_id_name: String,
+        caller_id_num: String,
+        /// Six digits; made up if none are given.
+        provisioning_code: String,
+        registrar: String,
+        /// Number of a site.
+        site: u32,
+    }
+}
+
+impl Shape for LineBody {
+    const READ_ONLY: &'static [&'static str] = &[
+        "id",
+        "name",
+        "protocol",
+        "device_slot",
+        "device_id",
+        "provisioning_extension",
+        "endpoint_sip",
+        "endpoint_sccp",
+        "endpoint_custom",
+        "extensions",
+        "users",
+        "links",
+        "tenant_uuid",
+    ];
+    const ABSENT: &'static [&'static str] = &["application"];
+}
+
+impl LineBody {
+    fn write(self, line: &mut Line) -> Result<(), Refusal> {
+        self.context.required_into("context", &mut line.context)?;
+        self.position.or_default_into(&mut line.position, 1);
+        self.caller_id_name.into_text(&mut line.caller_id_name);
+        self.caller_id_num.into_text(&mut line.caller_id_num);
+        self.provisioning_code
+            .into_text(&mut line.provisioning_code);
+        self.registrar.into_text(&mut line.registrar);
+        let mut site = line.site.map(|site| site.0);
+        self.site.into_optional(&mut site);
+        line.site = site.map(SiteId);
+        Ok(())
+    }
+}
+
+fn find(state: &Replica, id: LineId) -> Result<&Arc<Line>, Refusal> {
+    state
+        .lines()
+        .get(&id)
+        .ok_or_else(|| Refusal::not_found("Line", "id", id))
+}
+
+/// List lines
+#[utoipa::path(get, path = "/lines", tag = "lines", params(ListParameters), security(("token" = [])),
+    responses((status = 200, body = Page<LineView>)))]
+async fn list(
+    State(api): State<Arc<Api>>,
+    base: Base,
+    query: ListQuery,
+) -> Result<Response, Refusal> {
+    let state = api.plane.state();
+    let relations = Relations {
+        state: &state,
+        base: &base,
+    };
+    let page = query.page(state.lines().values(), &FIELDS, |line| {
+        LineView::of(line, relations)
+    })?;
+    Ok(axum::Json(page).into_response())
+}
+
+/// Create a line
+#[utoipa::path(post, path = "/lines", tag = "lines", request_body = LineBody, security(("token" = [])),
+    responses((status = 201, body = LineView), (status = 400, body = Vec<String>)))]
+async fn create(
+    State(api): State<Arc<Api>>,
+    base: Base,
+    Body(body): Body<LineBody>,
+) -> Result<Response, Refusal> {
+    let mut line = Line::default();
+    body.write(&mut line)?;
+    let key = if line.provisioning_code.is_some() {
+        write::create(api.plane(), Resource::Line(line)).await?
+    } else {
+        let generate = || {
+            let provisioning_code = Some(Generator::new()?.provisioning_code());
+            Ok(Resource::Line(Line {
+                provisioning_code,
+                ..line.clone()
+            }))
+        };
+        write::create_generated(api.plane(), &["provisioning_code"], generate).await?
+    };
+    let state = api.plane.state();
+    let line = find(&state, LineId(key.number()))?;
+    let view = LineView::of(
+        line,
+        Relations {
+            state: &state,
+            base: &base,
+        },
+    );
+    Ok(Created(base.of(&format!("lines/{}", line.id)), view).into_response())
+}
+
+/// Show a line
+#[utoipa::path(get, path = "/lines/{line_id}", tag = "lines", params(("line_id" = u32, Path)), security(("token" = [])),
+    responses((status = 200, body = LineView), (status = 404, body = Vec<String>)))]
+async fn show(
+    State(api): State<Arc<Api>>,
+    base: Base,
+    Id(id): Id<LineId>,
+) -> Result<Response, Refusal> {
+    let state = api.plane.state();
+    let view = LineView::of(
+        find(&state, id)?,
+        Relations {
+            state: &state,
+            base: &base,
+        },
+    );
+    Ok(axum::Json(view).into_response())
+}
+
+/// Change fields of a line
+#[utoipa::path(put, path = "/lines/{line_id}", tag = "lines", params(("line_id" = u32, Path)),
+    request_body = LineBody, security(("token" = [])),
+    responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
+async fn update(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<LineId>,
+    Body(body): Body<LineBody>,
+) -> Result<Done, Refusal> {
+    write::update(api.plane(), |state| {
+        let mut line = (**find(state, id)?).clone();
+        body.clone().write(&mut line)?;
+        Ok(Resource::Line(line))
+    })
+    .await?;
+    Ok(Done)
+}
+
+/// Delete a line; what it was linked to stays
+#[utoipa::path(delete, path = "/lines/{line_id}", tag = "lines", params(("line_id" = u32, Path)),
+    security(("token" = [])), responses((status = 204), (status = 404, body = Vec<String>)))]
+async fn delete(State(api): State<Arc<Api>>, Id(id): Id<LineId>) -> Result<Done, Refusal> {
+    write::delete(api.plane(), ResourceKey::Line(id)).await?;
+    Ok(Done)
+}
