@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use carillon_link::JoinToken;
+use carillon_telemetry::{Metrics, RaftMetrics};
 use openraft::SnapshotPolicy;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub digest_interval_ms: u64,
     /// When to snapshot, and how much log to keep.
     pub retention: Retention,
+    /// Where to count.
+    pub metrics: RaftMetrics,
 }
 
 impl Config {
@@ -55,6 +58,7 @@ impl Config {
             timing: Timing::default(),
             digest_interval_ms: 60_000,
             retention: Retention::default(),
+            metrics: Metrics::new().raft,
         }
     }
 }
@@ -109,6 +113,9 @@ impl Timing {
             purge_batch_size: retention.logs_purged_together,
             quorum_loss_probe_interval: Some(2 * self.election_max_ms),
             enable_pre_vote: Some(true),
+            // A leader sends entries before its own disk has them. If it came back as the leader of the same term
+            // after losing them, it would give their places to others: two entries with one id.
+            enable_leader_restore: Some(false),
             backoff: "50ms 100ms 200ms ...1s".to_owned(),
             ..openraft::Config::default()
         }

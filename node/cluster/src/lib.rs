@@ -19,6 +19,8 @@ mod runtime;
 mod sessions;
 mod status;
 mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod transport;
 mod verify;
 

@@ -61,6 +61,8 @@ struct Disk {
 enum Flushing {
     AtOnce,
     OnDemand,
+    /// Says at once what is true only on demand: a bug, planted.
+    Lying,
 }
 
 /// A log store in memory. Clones are the same store.
@@ -86,6 +88,11 @@ impl MemoryStore {
     /// A store on which nothing is durable until `flush` is called.
     pub fn flushed_on_demand() -> Self {
         Self::with(Disk::default(), Flushing::OnDemand)
+    }
+
+    /// A store with a planted bug: it says at once that things are durable, and they are when `flush` is called.
+    pub fn lying() -> Self {
+        Self::with(Disk::default(), Flushing::Lying)
     }
 
     fn with(disk: Disk, flushing: Flushing) -> Self {
@@ -173,6 +180,14 @@ impl MemoryStore {
                 disk.waiting.extend(flushed);
                 drop(disk);
                 self.written.notify_one();
+            }
+            Flushing::Lying => {
+                disk.unflushed.push(write);
+                drop(disk);
+                self.written.notify_one();
+                if let Some(flushed) = flushed {
+                    flushed.complete(Ok(()));
+                }
             }
         }
         Ok(())

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use carillon_telemetry::RaftMetrics;
+
 use crate::raft::snapshot::Whole;
 use crate::{Replicated, Runtime};
 
@@ -44,13 +46,14 @@ impl Digests {
     }
 
     /// Compares the leader's digest with this node's, if this node was there.
-    pub(crate) fn compare(&self, index: u64, digest: u64, comparisons: &Comparisons) {
+    pub(crate) fn compare(&self, index: u64, digest: u64, comparisons: &Comparisons, metrics: &RaftMetrics) {
         let Some((_, own)) = self.own.iter().find(|(at, _)| *at == index) else {
             return;
         };
         comparisons.made.fetch_add(1, Ordering::Relaxed);
         if *own != digest {
             comparisons.differing.fetch_add(1, Ordering::Relaxed);
+            metrics.state_mismatches.increment();
             tracing::error!(
                 index,
                 own = format!("{own:016x}"),

@@ -129,6 +129,12 @@ impl<M: Replicated> Cluster<M> {
         self.shared.endpoint.close().await;
     }
 
+    /// Stops at once and hands nothing over, as if the process had died.
+    pub async fn stop(&self) {
+        self.shared.endpoint.close().await;
+        self.replica.stop().await;
+    }
+
     /// This node's certificate and key: to call media servers by [`Endpoint::caller`].
     pub fn credentials(&self) -> Arc<Credentials> {
         self.shared.credentials.clone()

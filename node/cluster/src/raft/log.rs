@@ -50,6 +50,15 @@ impl<R: Runtime> Tail<R> {
         }
     }
 
+    fn purge_through(&mut self, index: u64) {
+        while let Some(oldest) = self.entries.front()
+            && oldest.index() <= index
+        {
+            self.octets -= weight(&oldest.payload);
+            self.entries.pop_front();
+        }
+    }
+
     fn clear(&mut self) {
         self.entries.clear();
         self.octets = 0;
@@ -231,6 +240,7 @@ impl<R: Runtime> RaftLogStorage<TypeConfig<R>> for Log<R> {
         if self.purged()?.is_some_and(|purged| purged >= through) {
             return Ok(());
         }
+        self.tail().purge_through(through.index);
         let value: Bytes = encode(&through);
         self.store.set_value(PURGED, value)?;
         self.store.purge_through(through.index)

@@ -4,10 +4,11 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carillon_telemetry::RaftMetrics;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
-use openraft::{EntryPayload, OptionalSend};
+use openraft::{EntryPayload, Instant, OptionalSend};
 use tokio::sync::mpsc;
 
 use super::snapshot::{Builder, Whole};
@@ -26,6 +27,7 @@ pub(crate) struct Machine<M: Replicated, R: Runtime> {
     store: Arc<dyn LogStore>,
     published: Arc<Published<M>>,
     checkpoints: mpsc::Sender<Checkpoint<M>>,
+    metrics: RaftMetrics,
     whole: Whole<M>,
     applied: Option<LogIdOf<TypeConfig<R>>>,
     membership: StoredMembershipOf<TypeConfig<R>>,
@@ -45,11 +47,13 @@ impl<M: Replicated, R: Runtime> Machine<M, R> {
         store: Arc<dyn LogStore>,
         published: Arc<Published<M>>,
         checkpoints: mpsc::Sender<Checkpoint<M>>,
+        metrics: RaftMetrics,
     ) -> Self {
         Self {
             store,
             published,
             checkpoints,
+            metrics,
             whole: Whole::default(),
             applied: None,
             membership: StoredMembershipOf::<TypeConfig<R>>::default(),
@@ -211,11 +215,13 @@ impl<M: Replicated, R: Runtime> RaftStateMachine<TypeConfig<R>> for Machine<M, R
     {
         let mut batches = entries.ready_chunks(BATCH_ENTRIES);
         while let Some(entries) = batches.next().await {
+            let began = R::Instant::now();
             let mut batch = self.batch();
             for entry in entries {
                 self.enter(&mut batch, entry?)?;
             }
             self.publish(batch)?;
+            self.metrics.apply_seconds.observe(began.elapsed().as_secs_f64());
         }
         Ok(())
     }
@@ -225,6 +231,7 @@ impl<M: Replicated, R: Runtime> RaftStateMachine<TypeConfig<R>> for Machine<M, R
             whole: self.whole.clone(),
             meta: self.snapshot_meta(),
             store: self.store.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -233,7 +240,7 @@ impl<M: Replicated, R: Runtime> RaftStateMachine<TypeConfig<R>> for Machine<M, R
         meta: &SnapshotMetaOf<TypeConfig<R>>,
         snapshot: Bytes,
     ) -> Result<(), io::Error> {
-        let (stored, store) = (encode(meta), self.store.clone());
+        let (stored, store, metrics) = (encode(meta), self.store.clone(), self.metrics.clone());
         let whole = R::offload(move || {
             let whole = Whole::<M>::from_image(&snapshot)?;
             let present = store
@@ -245,6 +252,7 @@ impl<M: Replicated, R: Runtime> RaftStateMachine<TypeConfig<R>> for Machine<M, R
                     state: snapshot,
                 };
                 store.set_snapshot(snapshot)?;
+                metrics.snapshots_installed.increment();
             }
             Ok::<_, io::Error>(whole)
         });

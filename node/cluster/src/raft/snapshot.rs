@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carillon_telemetry::RaftMetrics;
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::Snapshot;
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
@@ -111,6 +112,7 @@ pub(crate) struct Builder<M: Replicated, R: Runtime> {
     pub(crate) whole: Whole<M>,
     pub(crate) meta: SnapshotMetaOf<TypeConfig<R>>,
     pub(crate) store: Arc<dyn LogStore>,
+    pub(crate) metrics: RaftMetrics,
 }
 
 impl<M: Replicated, R: Runtime> RaftSnapshotBuilder<TypeConfig<R>> for Builder<M, R> {
@@ -126,9 +128,11 @@ impl<M: Replicated, R: Runtime> RaftSnapshotBuilder<TypeConfig<R>> for Builder<M
             };
             store.set_snapshot(snapshot).map(|()| state)
         });
+        let snapshot = image.await?;
+        self.metrics.snapshots_built.increment();
         Ok(Snapshot {
             meta: self.meta.clone(),
-            snapshot: image.await?,
+            snapshot,
         })
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::Fatal;
+use openraft::type_config::alias::LogIdOf;
 use tokio::sync::mpsc;
 
 use super::{Inner, Replica};
 use crate::admin::Admin;
+use crate::raft::types::TypeConfig;
 use crate::transport::Transport;
 use crate::verify::{Checkpoint, Digests};
 use crate::{Replicated, Runtime};
@@ -35,6 +37,31 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     }
 }
 
+impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
+    fn gauge(&self, raft: &openraft::RaftMetrics<TypeConfig<R>>) {
+        let metrics = &self.inner.metrics;
+        let index = |id: Option<LogIdOf<TypeConfig<R>>>| id.map_or(0, |id| id.index);
+        let (committed, applied) = (index(raft.local_committed), index(raft.last_applied));
+        metrics.is_leader.set(u64::from(raft.current_leader == Some(self.node())));
+        metrics.term.set(raft.current_term);
+        metrics.last_applied.set(applied);
+        metrics.commit_lag_entries.set(committed.saturating_sub(applied));
+        metrics.voters.set(raft.membership_config.voter_ids().count() as u64);
+    }
+
+    fn leave_duty(&self, error: &Fatal<TypeConfig<R>>) {
+        if !matches!(error, Fatal::Stopped) {
+            tracing::error!(
+                node = %self.node(), %error,
+                "this node leaves duty: it cannot keep what it would have to acknowledge"
+            );
+            self.inner.metrics.storage_healthy.set(0);
+        }
+        self.inner.metrics.is_leader.set(0);
+        self.inner.out_of_duty.store(Some(Arc::new(error.to_string())));
+    }
+}
+
 fn upgrade<M: Replicated, R: Runtime, T: Transport>(
     inner: &Weak<Inner<M, R, T>>,
 ) -> Option<Replica<M, R, T>> {
@@ -47,23 +74,13 @@ async fn watch_duty<M: Replicated, R: Runtime, T: Transport>(inner: Weak<Inner<M
         return;
     };
     loop {
+        let Some(replica) = upgrade(&inner) else { return };
+        replica.gauge(&metrics.borrow_watched());
         let running = metrics.borrow_watched().running_state.clone();
         if let Err(error) = running {
-            let Some(replica) = upgrade(&inner) else {
-                return;
-            };
-            if !matches!(error, Fatal::Stopped) {
-                tracing::error!(
-                    node = %replica.node(), %error,
-                    "this node leaves duty: it cannot keep what it would have to acknowledge"
-                );
-            }
-            replica
-                .inner
-                .out_of_duty
-                .store(Some(Arc::new(error.to_string())));
-            return;
+            return replica.leave_duty(&error);
         }
+        drop(replica);
         if metrics.changed().await.is_err() {
             return;
         }
@@ -88,7 +105,7 @@ async fn compare_states<M: Replicated, R: Runtime, T: Transport>(
                 }
             }
             Checkpoint::Compare { index, digest } => {
-                digests.compare(index, digest, &replica.inner.comparisons)
+                digests.compare(index, digest, &replica.inner.comparisons, &replica.inner.metrics);
             }
         }
     }

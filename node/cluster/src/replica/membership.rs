@@ -36,8 +36,14 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         limit: Duration,
     ) -> Result<(), ChangeError> {
         let node = self.node();
-        self.change(Change::Admit { node, member }, contacts, limit)
-            .await
+        // Those that this node knew when it last ran may be there too.
+        let known = self.members().into_iter().filter(|(id, _)| *id != node);
+        let known = known.map(|(node, member)| Destination {
+            node,
+            address: member.address,
+        });
+        let contacts: Vec<_> = contacts.iter().copied().chain(known).collect();
+        self.change(Change::Admit { node, member }, &contacts, limit).await
     }
 
     /// Whether this node votes, by `member`.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use carillon_link::NodeId;
+use carillon_telemetry::{Metrics, RaftMetrics};
 use openraft::Raft;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::{Semaphore, mpsc};
@@ -65,6 +66,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Clone for Replica<M, R, T> {
 
 struct Inner<M: Replicated, R: Runtime, T: Transport> {
     settings: Settings,
+    metrics: RaftMetrics,
     raft: Raft<TypeConfig<R>, Machine<M, R>>,
     transport: T,
     store: Arc<dyn LogStore>,
@@ -79,15 +81,21 @@ struct Inner<M: Replicated, R: Runtime, T: Transport> {
 
 impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     /// Starts the node on what its store holds.
-    pub async fn start(
+    pub async fn start(settings: Settings, store: Arc<dyn LogStore>, transport: T) -> anyhow::Result<Self> {
+        Self::start_counting(settings, Metrics::new().raft, store, transport).await
+    }
+
+    /// As `start`, and counts in `metrics`.
+    pub async fn start_counting(
         settings: Settings,
+        metrics: RaftMetrics,
         store: Arc<dyn LogStore>,
         transport: T,
     ) -> anyhow::Result<Self> {
         let config = Arc::new(settings.timing.raft(settings.retention)?);
         let published = Arc::new(Published::new());
         let (checkpoints, checkpoints_taken) = mpsc::channel(CHECKPOINTS_QUEUED);
-        let machine = Machine::<M, R>::new(store.clone(), published.clone(), checkpoints);
+        let machine = Machine::<M, R>::new(store.clone(), published.clone(), checkpoints, metrics.clone());
         let network = Network {
             local: settings.node,
             transport: transport.clone(),
@@ -103,6 +111,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         .await?;
         let inner = Inner {
             settings,
+            metrics,
             raft,
             transport,
             store,
@@ -197,6 +206,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let metrics = metrics.borrow_watched();
         let nodes = metrics.membership_config.nodes();
         nodes.map(|(id, member)| (*id, member.clone())).collect()
+    }
+
+    /// What carries this node's messages.
+    pub fn transport(&self) -> &T {
+        &self.inner.transport
     }
 
     fn leader(&self) -> Option<NodeId> {

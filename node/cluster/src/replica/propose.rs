@@ -76,6 +76,19 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         body: &Body<M::Command>,
         limit: Duration,
     ) -> Result<Bytes, ProposeError> {
+        let began = <R as AsyncRuntime>::Instant::now();
+        let outcome = self.insist(body, limit).await;
+        let metrics = &self.inner.metrics;
+        metrics.propose_seconds.observe(began.elapsed().as_secs_f64());
+        metrics.proposals(outcome.is_ok()).increment();
+        outcome
+    }
+
+    async fn insist(
+        &self,
+        body: &Body<M::Command>,
+        limit: Duration,
+    ) -> Result<Bytes, ProposeError> {
         let _permit = self
             .inner
             .waiting

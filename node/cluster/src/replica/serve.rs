@@ -140,12 +140,12 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     }
 
     /// Keeps rows of history that come with a snapshot. They are committed: the snapshot need not be installed yet.
-    pub(crate) fn take_history(&self, rows: Vec<HistoryRow>) -> io::Result<()> {
+    pub fn take_history(&self, rows: Vec<HistoryRow>) -> io::Result<()> {
         self.inner.store.add_history(rows)
     }
 
     /// Installs a snapshot that has arrived whole.
-    pub(crate) async fn install(
+    pub async fn install(
         &self,
         from: NodeId,
         header: &[u8],
