@@ -12,6 +12,7 @@ use axum_server::Handle;
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use carillon_telemetry::Metrics;
+use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -86,6 +87,7 @@ impl Server {
         server
             .http_builder()
             .http1()
+            .timer(TokioTimer::new())
             .header_read_timeout(HEADERS_WITHIN);
         let service = router(plane, metrics)?.into_make_service_with_connect_info::<SocketAddr>();
         let task = tokio::spawn(server.serve(service));

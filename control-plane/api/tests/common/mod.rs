@@ -1,6 +1,6 @@
 //! A cluster of one state in memory, served over real HTTPS, and a client that speaks to it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
