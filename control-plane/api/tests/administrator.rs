@@ -1,5 +1,7 @@
 //! An administrator sets a company up, as the scripts of XiVO do it: every resource, every association, and back.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use common::World;

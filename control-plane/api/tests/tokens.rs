@@ -1,5 +1,7 @@
 //! A token's life, and what becomes of those who guess.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod common;
 
 use common::{ADMIN, PASSWORD, World, basic};

@@ -143,26 +143,38 @@ pub(crate) fn reasons(value: &Value) -> String {
             reasons.join("; ")
         }
         Value::Object(problem) => {
-            let detail = problem
-                .get("detail")
-                .or(problem.get("title"))
-                .and_then(Value::as_str);
-            let mut text = detail.unwrap_or("refused").to_owned();
-            for error in problem
-                .get("errors")
-                .and_then(Value::as_array)
+            let text = |name: &str| problem.get(name).and_then(Value::as_str);
+            let detail = text("detail").or_else(|| text("title"));
+            let errors = problem.get("errors").and_then(Value::as_array);
+            let reasons = errors.into_iter().flatten().filter_map(reason);
+            let lines: Vec<String> = detail
+                .map(str::to_owned)
                 .into_iter()
-                .flatten()
-            {
-                let pointer = error["pointer"].as_str().unwrap_or_default();
-                let message = error["message"].as_str().unwrap_or_default();
-                text.push_str(&format!("\n  {pointer}: {message}"));
+                .chain(reasons)
+                .collect();
+            if lines.is_empty() {
+                return "refused".to_owned();
             }
-            text
+            lines.join("\n  ")
         }
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
+}
+
+/// One of several reasons: the place in a body, or the row of a table, and what is wrong there.
+fn reason(error: &Value) -> Option<String> {
+    if let Some(pointer) = error["pointer"].as_str() {
+        return Some(format!(
+            "{pointer}: {}",
+            error["detail"].as_str().unwrap_or_default()
+        ));
+    }
+    let row = error["details"]["row_number"].as_u64()?;
+    Some(format!(
+        "row {row}: {}",
+        error["message"].as_str().unwrap_or_default()
+    ))
 }
 
 #[cfg(test)]
@@ -174,10 +186,16 @@ mod tests {
         let confd = json!(["Input Error - field 'exten': outside the ranges of context 'default'"]);
         assert!(reasons(&confd).contains("exten"));
         let problem = json!({"title": "Bad request", "detail": "Two fields are wrong",
-            "errors": [{"pointer": "/role", "message": "control or media"}]});
+            "errors": [{"pointer": "#/role", "detail": "control or media"}]});
         assert_eq!(
             reasons(&problem),
-            "Two fields are wrong\n  /role: control or media"
+            "Two fields are wrong\n  #/role: control or media"
+        );
+        let table = json!({"errors": [{"message": "Input Error - field 'exten': is taken",
+            "details": {"row_number": 3, "row": {}}}]});
+        assert_eq!(
+            reasons(&table),
+            "row 3: Input Error - field 'exten': is taken"
         );
     }
 }

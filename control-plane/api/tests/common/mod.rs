@@ -213,6 +213,7 @@ pub struct World {
     pub agent: Agent,
     pub token: String,
     pub metrics: Metrics,
+    pub certificate_pem: Vec<u8>,
     server: Option<Server>,
     runtime: Runtime,
 }
@@ -257,6 +258,7 @@ impl World {
             agent,
             token: String::new(),
             metrics,
+            certificate_pem: identity.chain_pem,
             server: Some(server),
             runtime,
         };
