@@ -1,7 +1,10 @@
 //! From a number to the contacts that ring.
 
+use std::net::SocketAddr;
+
 use carillon_call::{Refusal, Route, Target};
 use carillon_model::{Binding, EndpointId, Flow, Line, Party, Transport, User};
+use carillon_sip::Uri;
 
 use crate::Switch;
 use crate::calls::Slot;
@@ -93,25 +96,61 @@ impl Switch {
     fn targets_of(&self, endpoint: EndpointId) -> Vec<Target> {
         let mut bindings: Vec<&Binding> = self.state.live_bindings(endpoint, self.now_ms).collect();
         bindings.sort_by(|one, two| {
-            two.q
-                .cmp(&one.q)
-                .then(two.updated_at_ms.cmp(&one.updated_at_ms))
+            let newest_first = two.updated_at_ms.cmp(&one.updated_at_ms);
+            two.q.cmp(&one.q).then(newest_first)
         });
         bindings
             .into_iter()
-            .filter_map(|binding| self.target(binding))
+            .flat_map(|binding| self.ways_to(binding))
             .collect()
     }
 
-    fn target(&self, binding: &Binding) -> Option<Target> {
-        let flow = self.living_flow(binding.flow)?;
-        Some(Target {
+    /// The ways to a contact, to be tried one after another: the flow that it registered by, then, where that was a
+    /// connection that may be gone, the address that it names.
+    fn ways_to(&self, binding: &Binding) -> Vec<Target> {
+        let flows = [self.living_flow(binding.flow), self.dialled_flow(binding)];
+        let mut flows: Vec<Flow> = flows.into_iter().flatten().collect();
+        // Who names the address that its connection comes from is one way, and not rung twice.
+        if let [first, second] = flows[..]
+            && first.peer == second.peer
+        {
+            flows.remove(0);
+        }
+        // Targets of one instance are tried in their order.
+        let together = (flows.len() > 1).then(|| format!("<{}>", binding.contact));
+        let target = |flow: Flow| Target {
             uri: binding.contact.clone(),
             path: binding.path.clone(),
             flow,
             advertised: flow.local,
-            instance: binding.instance.clone(),
+            instance: binding.instance.clone().or_else(|| together.clone()),
             reg_id: binding.reg_id,
+        };
+        flows.into_iter().map(target).collect()
+    }
+
+    /// A new connection to a contact that is reached by TCP and is no flow of RFC 5626.
+    fn dialled_flow(&self, binding: &Binding) -> Option<Flow> {
+        let flow = binding.flow;
+        if flow.transport != Transport::Tcp || binding.reg_id.is_some() || !binding.path.is_empty()
+        {
+            return None;
+        }
+        let uri = binding.contact.parse::<Uri>().ok()?;
+        let peer = uri.host()?.socket(uri.port().unwrap_or(5060))?;
+        let dialled = Flow {
+            peer,
+            connection: 0,
+            ..flow
+        };
+        if !self.nodes_down.contains(&flow.node) {
+            return Some(dialled);
+        }
+        let local = self.own_listener(flow.transport, peer)?;
+        Some(Flow {
+            node: self.config.node,
+            local,
+            ..dialled
         })
     }
 
@@ -120,16 +159,26 @@ impl Switch {
         if !self.nodes_down.contains(&flow.node) {
             return Some(flow);
         }
-        let own = self.config.listeners.iter().find(|listener| {
-            flow.transport == Transport::Udp
-                && listener.transport == Transport::Udp
-                && listener.address.is_ipv4() == flow.peer.is_ipv4()
-        })?;
+        if flow.transport != Transport::Udp {
+            return None;
+        }
+        let local = self.own_listener(flow.transport, flow.peer)?;
         Some(Flow {
             node: self.config.node,
-            local: own.address,
+            local,
             ..flow
         })
+    }
+
+    fn own_listener(&self, transport: Transport, peer: SocketAddr) -> Option<SocketAddr> {
+        let mut own = self
+            .config
+            .listeners
+            .iter()
+            .map(|listener| (listener.transport, listener.address));
+        let fits = |(_, address): &(Transport, SocketAddr)| address.is_ipv4() == peer.is_ipv4();
+        own.find(|listener| listener.0 == transport && fits(listener))
+            .map(|(_, address)| address)
     }
 }
 

@@ -1,7 +1,7 @@
 use carillon_model::{Binding, BindingChange, EndpointId};
 use carillon_sip::{Message, Name};
 
-use super::Pending;
+use super::{Pending, keeps_flow};
 use crate::Switch;
 
 impl Switch {
@@ -17,14 +17,8 @@ impl Switch {
             response.headers.push(Name::Path, path.clone());
         }
         response.headers.push(Name::Supported, "path, outbound");
-        let keeps_flow = changes.iter().any(|change| match change {
-            BindingChange::Put { binding, .. } => binding.reg_id.is_some(),
-            BindingChange::Remove { .. }
-            | BindingChange::RemoveAll { .. }
-            | BindingChange::RemoveFlow { .. } => false,
-        });
         // RFC 5626 §6. Over UDP it would ask for STUN on the SIP port, which is not served.
-        if keeps_flow && pending.flow.transport.is_reliable() {
+        if keeps_flow(changes) && pending.flow.transport.is_reliable() {
             response.headers.push(Name::Require, "outbound");
         }
         self.answer(pending.key, response);

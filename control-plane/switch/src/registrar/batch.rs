@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use carillon_model::{BindingChange, BindingOutcome, Command, EndpointId, Flow, Outcome};
 use carillon_sip::Message;
 
-use super::Pending;
+use super::{Pending, keeps_flow};
 use crate::proposals::Purpose;
 use crate::{ProposalFailure, Switch};
 
@@ -21,7 +21,7 @@ pub(crate) struct Batches {
     waiting: VecDeque<Item>,
     in_flight: usize,
     next_at_ms: u64,
-    /// Who is registered by which connection of this node.
+    /// Whose flows (RFC 5626) are which connections of this node.
     connections: BTreeMap<Flow, BTreeSet<EndpointId>>,
 }
 
@@ -137,7 +137,7 @@ impl Switch {
             .find(|outcome| **outcome != BindingOutcome::Accepted);
         let code = match refused {
             None if complete => {
-                self.remember_connection(&pending);
+                self.remember_connection(&pending, changes);
                 return self.confirm(pending, changes);
             }
             None | Some(BindingOutcome::Accepted) => 500,
@@ -156,8 +156,9 @@ impl Switch {
         );
     }
 
-    fn remember_connection(&mut self, pending: &Pending) {
-        if pending.flow.transport.is_reliable() {
+    /// A flow of RFC 5626 ends with its connection; any other contact may take a new one.
+    fn remember_connection(&mut self, pending: &Pending, changes: &[BindingChange]) {
+        if pending.flow.transport.is_reliable() && keeps_flow(changes) {
             self.batches
                 .connections
                 .entry(pending.flow)

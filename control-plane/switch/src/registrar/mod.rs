@@ -56,7 +56,7 @@ impl Switch {
         );
     }
 
-    /// A connection is gone: nobody can be reached by it any more.
+    /// A connection is gone, and with it the flows that it was (RFC 5626 §6).
     pub(crate) fn flow_closed(&mut self, flow: Flow) {
         for endpoint in self.batches.endpoints_on(&flow) {
             let changes = vec![BindingChange::RemoveFlow { endpoint, flow }];
@@ -77,4 +77,14 @@ fn is_own_address(request: &Message, endpoint: &SipEndpoint) -> bool {
     to.uri
         .user_unescaped()
         .is_some_and(|user| *user == *endpoint.username.as_bytes())
+}
+
+/// Whether a REGISTER has made the connection that it came by the way to its sender.
+fn keeps_flow(changes: &[BindingChange]) -> bool {
+    changes.iter().any(|change| match change {
+        BindingChange::Put { binding, .. } => binding.reg_id.is_some(),
+        BindingChange::Remove { .. }
+        | BindingChange::RemoveAll { .. }
+        | BindingChange::RemoveFlow { .. } => false,
+    })
 }

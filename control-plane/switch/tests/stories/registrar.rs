@@ -463,3 +463,49 @@ fn what_is_not_served_is_refused_before_anybody_is_asked_who_he_is() {
         (420, Some("gruu"))
     );
 }
+
+#[test]
+fn a_contact_that_is_no_flow_outlives_its_connection_and_is_dialled() {
+    let mut office = Office::with_alice_and_bob(1);
+    office.place("carol", 1);
+    let carol = office.phone("carol");
+    carol.transport = Transport::Tcp;
+    carol.connection = 9;
+    let listening = carol.address;
+    // Its connection comes from another port than the one that it listens at.
+    let message = {
+        carol.address.set_port(40_000);
+        let mut message = carol.register();
+        message.headers.set(
+            Name::Contact,
+            format!("<sip:carol@{listening};transport=tcp>"),
+        );
+        message
+    };
+    office.phone("carol").asked = Some(message.clone());
+    office.say("carol", message);
+    office.run(50);
+    let flow = office.phones["carol"].flow();
+    office.input(NodeId(1), Input::FlowClosed { flow });
+    office.run(50);
+    assert_eq!(stored(&office, "carol"), 1);
+    office.phone("carol").address = listening;
+    office.ladder();
+    office.call("alice", "103");
+    assert_eq!(
+        office.phone("carol").ringing,
+        None,
+        "nobody is there where she was"
+    );
+    office.input(NodeId(1), Input::SendFailed { flow });
+    office.run(50);
+    expect![[r#"
+        alice -> n1: INVITE 103
+        n1 -> alice: 401 INVITE
+        alice -> n1: ACK 103
+        alice -> n1: INVITE 103
+        n1 -> alice: 100 INVITE
+        n1 -> carol: INVITE carol
+    "#]]
+    .assert_eq(&office.ladder());
+}
