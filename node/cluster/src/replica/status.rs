@@ -47,6 +47,12 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                     .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
             }
         });
+        // The only voter is a quorum by itself, and nobody ever acknowledges anything to it.
+        let alone = membership.voter_ids().count() == 1;
+        let acknowledged_ago = match alone {
+            true => Some(std::time::Duration::ZERO),
+            false => metrics.last_quorum_acked.map(|at| at.elapsed()),
+        };
         let index = |id: Option<LogIdOf<TypeConfig<R>>>| id.map_or(0, |id| id.index);
         Status {
             cluster: self.administration().cluster.clone(),
@@ -61,7 +67,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             purged_index: index(metrics.purged),
             peers: peers.collect(),
             quorum: out_of_duty.is_none()
-                && self.has_quorum(role, metrics.last_quorum_acked.map(|at| at.elapsed())),
+                && self.has_quorum(role, acknowledged_ago),
             out_of_duty,
             digests_compared: self.inner.comparisons.made.load(Ordering::Relaxed),
             digests_differing: self.inner.comparisons.differing.load(Ordering::Relaxed),
