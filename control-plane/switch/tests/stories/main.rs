@@ -10,6 +10,7 @@
 mod answers;
 mod calls;
 mod commits;
+mod furnish;
 mod limits;
 mod media;
 mod nodes;
@@ -18,3 +19,4 @@ mod phone;
 mod properties;
 mod qualify;
 mod registrar;
+mod server;

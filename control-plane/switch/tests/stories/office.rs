@@ -6,18 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carillon_model::{
-    Administrator, CallRecord, Command, ConfigCommand, Context, ControlNode, EndpointId, Extension,
-    ExtensionId, Flow, HistoryRow, Initialise, Line, LineId, Link, MediaCommand, MediaServer,
-    MediaServerId, MediaState, NodeCommand, NodeId, NodeState, NumberRange, Outcome, Resource,
-    ResourceKey, Secret, SipEndpoint, SipListener, SiteId, Stamp, State, Transport, User, UserId,
+    CallRecord, Command, Flow, HistoryRow, MediaCommand, MediaServer, MediaServerId, MediaState,
+    NodeId, Outcome, SipListener, SiteId, Stamp, State, Transport,
 };
-use carillon_protocol::{
-    DirectionQuality, Local, Reason, Reply, Request, SessionDescriptor, SessionId,
-};
+use carillon_protocol::{Reply, Request};
 use carillon_sip::{Framing, Message, Method};
 use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Switch};
 
 use super::phone::{Phone, written};
+use super::server::FakeServer;
 
 /// How long a message, a commit and an answer of a media server take.
 const MESSAGE_MS: u64 = 1;
@@ -27,7 +24,7 @@ const MEDIA_MS: u64 = 2;
 pub(crate) struct Office {
     pub(crate) now_ms: u64,
     pub(crate) state: State,
-    index: u64,
+    pub(crate) index: u64,
     pub(crate) nodes: BTreeMap<NodeId, Switch>,
     pub(crate) phones: BTreeMap<String, Phone>,
     pub(crate) media: BTreeMap<MediaServerId, FakeServer>,
@@ -41,15 +38,6 @@ pub(crate) struct Office {
     /// Proposals that are lost without a word.
     pub(crate) silent_quorum: bool,
     pub(crate) proposed: usize,
-}
-
-/// A media server that holds what it is told.
-#[derive(Default)]
-pub(crate) struct FakeServer {
-    pub(crate) sessions: BTreeMap<SessionId, SessionDescriptor>,
-    pub(crate) refuses: Option<Reason>,
-    pub(crate) silent: bool,
-    pub(crate) puts: usize,
 }
 
 enum Event {
@@ -71,7 +59,7 @@ pub(crate) fn sip_address(node: u64) -> SocketAddr {
     format!("10.1.0.{node}:5060").parse().unwrap()
 }
 
-fn listeners(node: u64) -> Vec<SipListener> {
+pub(crate) fn listeners(node: u64) -> Vec<SipListener> {
     [Transport::Udp, Transport::Tcp]
         .map(|transport| SipListener {
             transport,
@@ -116,123 +104,6 @@ impl Office {
         office.run(10);
         office.ladder();
         office
-    }
-
-    fn furnish(&mut self, nodes: u64) {
-        let administrator = Administrator {
-            username: "root".to_owned(),
-            password_hash: Secret::new("$argon2id$…"),
-            ..Administrator::default()
-        };
-        let realm = "carillon".to_owned();
-        let first = Initialise {
-            administrator,
-            nonce_key: [7; 32],
-            realm,
-        };
-        self.apply(&Command::Initialise(Box::new(first)));
-        for number in 1..=nodes {
-            let address = sip_address(number);
-            self.apply(&Command::Node(NodeCommand::Start(ControlNode {
-                id: NodeId(number),
-                name: format!("n{number}"),
-                address: address.ip(),
-                sip: listeners(number),
-                api: None,
-                cluster: address,
-                state: NodeState::Active,
-                epoch: Default::default(),
-                version: String::new(),
-            })));
-        }
-        self.create(Resource::Context(Context {
-            name: "default".to_owned(),
-            user_ranges: vec![NumberRange {
-                start: "100".to_owned(),
-                end: "199".to_owned(),
-                did_length: 0,
-            }],
-            ..Context::default()
-        }));
-        for (number, name) in ["alice", "bob", "carol"].into_iter().enumerate() {
-            self.hire(name, &format!("10{}", number + 1));
-        }
-    }
-
-    /// A user with a line, a number and credentials.
-    pub(crate) fn hire(&mut self, name: &str, number: &str) -> (UserId, LineId, EndpointId) {
-        let uuid = format!("00000000-0000-4000-8000-{:012}", self.index);
-        let user = User {
-            uuid,
-            firstname: name.to_owned(),
-            ..User::default()
-        };
-        let ResourceKey::User(user) = self.create(Resource::User(user)) else {
-            panic!()
-        };
-        let endpoint = SipEndpoint {
-            username: name.to_owned(),
-            secret: Secret::new("s3cret"),
-            ..SipEndpoint::default()
-        };
-        let ResourceKey::Endpoint(endpoint) = self.create(Resource::Endpoint(endpoint)) else {
-            panic!()
-        };
-        let line = Line {
-            context: "default".to_owned(),
-            ..Line::default()
-        };
-        let ResourceKey::Line(line) = self.create(Resource::Line(line)) else {
-            panic!()
-        };
-        let extension = Extension {
-            exten: number.to_owned(),
-            context: "default".to_owned(),
-            ..Extension::default()
-        };
-        let ResourceKey::Extension(extension) = self.create(Resource::Extension(extension)) else {
-            panic!()
-        };
-        self.link(user, line, endpoint, extension);
-        (user, line, endpoint)
-    }
-
-    fn link(&mut self, user: UserId, line: LineId, endpoint: EndpointId, extension: ExtensionId) {
-        for link in [
-            Link::LineEndpoint { line, endpoint },
-            Link::LineExtension { line, extension },
-            Link::UserLine { user, line },
-        ] {
-            let command = Command::Configure(Box::new(ConfigCommand::Associate(link)));
-            assert_eq!(self.apply(&command), Outcome::Done);
-        }
-    }
-
-    fn create(&mut self, resource: Resource) -> ResourceKey {
-        let command = Command::Configure(Box::new(ConfigCommand::Create(resource)));
-        match self.apply(&command) {
-            Outcome::Created(key) => key,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Changes the user of a name.
-    pub(crate) fn change_user(&mut self, name: &str, change: impl Fn(&mut User)) {
-        let user = self
-            .state
-            .users()
-            .values()
-            .find(|user| user.firstname == name)
-            .unwrap();
-        let mut user = (**user).clone();
-        change(&mut user);
-        self.configure(ConfigCommand::Update(Resource::User(user)));
-    }
-
-    pub(crate) fn configure(&mut self, command: ConfigCommand) {
-        let outcome = self.apply(&Command::Configure(Box::new(command)));
-        assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
-        self.tell_everybody(Vec::new());
     }
 
     pub(crate) fn add_media_server(&mut self, number: u32) {
@@ -482,7 +353,7 @@ impl Office {
         applied.outcome
     }
 
-    fn apply(&mut self, command: &Command) -> Outcome {
+    pub(crate) fn apply(&mut self, command: &Command) -> Outcome {
         self.index += 1;
         self.state
             .apply(
@@ -495,7 +366,7 @@ impl Office {
             .outcome
     }
 
-    fn tell_everybody(&mut self, events: Vec<carillon_model::Event>) {
+    pub(crate) fn tell_everybody(&mut self, events: Vec<carillon_model::Event>) {
         let state = Arc::new(self.state.clone());
         for node in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.input(
@@ -641,60 +512,6 @@ impl Office {
             record.cause.q850,
             record.duration_ms
         )
-    }
-}
-
-impl FakeServer {
-    fn take(&mut self, id: MediaServerId, request: Request) -> Option<Reply> {
-        match request {
-            Request::Put(descriptor) => {
-                self.puts += 1;
-                let (session, revision) = (descriptor.session, descriptor.revision);
-                if self.silent {
-                    return None;
-                }
-                if let Some(reason) = self.refuses.clone() {
-                    return Some(Reply::Refused {
-                        session,
-                        revision: Some(revision),
-                        reason,
-                    });
-                }
-                let terminations = descriptor
-                    .terminations
-                    .iter()
-                    .map(|termination| local(id, termination.id));
-                let terminations = terminations.collect();
-                self.sessions.insert(session, descriptor);
-                Some(Reply::Established {
-                    session,
-                    revision,
-                    terminations,
-                })
-            }
-            Request::Release { session, epoch: _ } => {
-                let held = self.sessions.remove(&session);
-                let terminations = held.map(|held| held.terminations).unwrap_or_default();
-                let quality = terminations.iter().map(|termination| DirectionQuality {
-                    termination: termination.id,
-                    packets: 50,
-                    ..DirectionQuality::default()
-                });
-                let quality = quality.collect();
-                (!self.silent).then_some(Reply::Released { session, quality })
-            }
-            Request::Inventory { .. } | Request::Drain | Request::Resume | Request::Ping => None,
-        }
-    }
-}
-
-fn local(server: MediaServerId, termination: u8) -> Local {
-    let port = 10_000 + 2 * u16::from(termination);
-    let address = |port| format!("10.2.0.{server}:{port}").parse().unwrap();
-    Local {
-        id: termination,
-        rtp: address(port),
-        rtcp: address(port + 1),
     }
 }
 
