@@ -1,1 +1,23 @@
-fn main() {}
+//! The program `carillon`: reads what it is told, builds the roles of a node, waits, drains, stops.
+//!
+//! The only crate that sees all the others. It decides nothing about calls, configuration or
+//! media: it puts together those who do.
+
+mod bootstrap;
+mod cli;
+mod config;
+mod control;
+mod data;
+mod exit;
+mod greeting;
+mod media;
+mod node;
+mod plane;
+mod ports;
+mod store;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,221 @@
+//! The control role: the replica, SIP, the REST interface.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use carillon_cluster::{Cluster, Entry};
+use carillon_link::ServerCertificate;
+use carillon_model::{Command, ControlNode, NodeCommand, NodeId, NodeState, Outcome};
+use carillon_signalling::{Bound, Clock, Signalling, Surroundings, TlsIdentity};
+use carillon_telemetry::Metrics;
+use carillon_telephony::Telephony;
+
+use crate::bootstrap;
+use crate::config::Config;
+use crate::data::DataFolder;
+use crate::plane::ClusterPlane;
+use crate::ports::{Ports, Sip};
+use crate::store;
+
+/// A control node that serves.
+pub(crate) struct Control {
+    pub(crate) cluster: Cluster<Telephony>,
+    pub(crate) signalling: Signalling,
+    pub(crate) api: carillon_api::Server,
+    /// Set by the very first start of a cluster.
+    pub(crate) password: Option<String>,
+}
+
+impl Control {
+    pub(crate) async fn start(
+        config: &Config,
+        data: &DataFolder,
+        metrics: &Metrics,
+        ports: &mut Ports,
+    ) -> anyhow::Result<Self> {
+        // Sockets first: what cannot be bound is told before anything is written.
+        let bound = Bound::bind(&config.sip)?;
+        let cluster = Cluster::start(cluster_config(config, metrics)?, store::open(config, data)?)
+            .await
+            .context("take part in the cluster")?;
+        let password = bootstrap::initialise(&cluster).await?;
+        data.write_authority(&cluster.authority_pem()?)?;
+        let certificate = server_certificate(config, &bound, &cluster)?;
+        let clock = Clock::start();
+        let api = serve_api(config, &cluster, &certificate, metrics, clock).await?;
+        ports.api = Some(api.local_addr());
+        ports.cluster = Some(cluster.address());
+        ports.sip = bound
+            .listeners()
+            .iter()
+            .map(|listener| Sip {
+                transport: listener.transport.as_str(),
+                address: listener.address,
+            })
+            .collect();
+        announce(config, &cluster, &bound, &api).await?;
+        let node = NodeId(cluster.node().0);
+        let switch = carillon_switch::Config::new(node, bound.listeners().to_vec());
+        let surroundings = Surroundings {
+            credentials: cluster.credentials(),
+            cluster: cluster.clone(),
+            tls: Some(tls(config, &certificate)?),
+            metrics: metrics.clone(),
+            clock,
+        };
+        let signalling = Signalling::start(&config.sip, bound, switch, surroundings)?;
+        Ok(Self {
+            cluster,
+            signalling,
+            api,
+            password,
+        })
+    }
+
+    /// Whether the node can be given work, or why not.
+    pub(crate) fn readiness(cluster: &Cluster<Telephony>) -> Result<(), String> {
+        let status = cluster.status();
+        match status.out_of_duty {
+            Some(why) => Err(format!("out of duty: {why}")),
+            None if status.leader.is_none() => Err("no leader".to_owned()),
+            None if !status.quorum => Err("no quorum".to_owned()),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the node cannot go on, if it cannot.
+    pub(crate) fn out_of_duty(&self) -> Option<String> {
+        let brain = (!self.signalling.is_running()).then(|| "the call engine stopped".to_owned());
+        self.cluster.status().out_of_duty.or(brain)
+    }
+
+    /// Says goodbye: to the other nodes, to the cluster, to everybody who is connected.
+    pub(crate) async fn stop(self) {
+        self.set_state(NodeState::Left).await;
+        self.signalling.stop().await;
+        self.api.stop().await;
+        self.cluster.shutdown().await;
+    }
+
+    /// Says where the node stands; without a quorum nobody hears it.
+    pub(crate) async fn set_state(&self, state: NodeState) {
+        let id = NodeId(self.cluster.node().0);
+        let command = Command::Node(NodeCommand::SetState { id, state });
+        if let Err(error) = self.cluster.propose_within(command, FAREWELL).await {
+            tracing::warn!(%error, ?state, "the cluster does not know where this node stands");
+        }
+    }
+}
+
+/// A node that goes waits no longer for the cluster to note it.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn cluster_config(config: &Config, metrics: &Metrics) -> anyhow::Result<carillon_cluster::Config> {
+    let entry = match &config.cluster.join {
+        Some(token) => Entry::Join(token.parse().context("read the join token")?),
+        None => Entry::Found {
+            cluster: config.cluster.name.clone(),
+        },
+    };
+    let mut cluster = carillon_cluster::Config::new(&config.name, config.cluster.listen, entry);
+    cluster.advertise = config.cluster.advertised();
+    cluster.timing = config.cluster.timing;
+    cluster.metrics = metrics.raft.clone();
+    Ok(cluster)
+}
+
+/// A certificate under every name and address at which the node is reached.
+fn server_certificate(
+    config: &Config,
+    bound: &Bound,
+    cluster: &Cluster<Telephony>,
+) -> anyhow::Result<ServerCertificate> {
+    let names = [config.name.clone(), "localhost".to_owned()];
+    let mut addresses: Vec<IpAddr> = bound
+        .listeners()
+        .iter()
+        .map(|listener| listener.address.ip())
+        .collect();
+    addresses.extend([cluster.address().ip(), [127, 0, 0, 1].into()]);
+    addresses.extend(config.sip.advertise);
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(cluster.server_certificate(&names, &addresses)?)
+}
+
+async fn serve_api(
+    config: &Config,
+    cluster: &Cluster<Telephony>,
+    issued: &ServerCertificate,
+    metrics: &Metrics,
+    clock: Clock,
+) -> anyhow::Result<carillon_api::Server> {
+    let plane = ClusterPlane {
+        cluster: cluster.clone(),
+        clock,
+    };
+    let identity = carillon_api::Identity {
+        chain_pem: issued.chain_pem.clone().into_bytes(),
+        key_pem: issued.key_pem.clone().into_bytes(),
+    };
+    carillon_api::Server::start(&config.api, Arc::new(plane), &identity, metrics.clone()).await
+}
+
+fn tls(config: &Config, issued: &ServerCertificate) -> anyhow::Result<TlsIdentity> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).with_context(|| format!("read {}", path.display()))
+    };
+    let (chain_pem, key_pem) = match (&config.sip.certificate, &config.sip.key) {
+        (Some(certificate), Some(key)) => (read(certificate)?, read(key)?),
+        _ => (
+            issued.chain_pem.clone().into_bytes(),
+            issued.key_pem.clone().into_bytes(),
+        ),
+    };
+    // The cluster's own authority stands last in its chains.
+    let mut trusted_pem = vec![issued.chain_pem.clone().into_bytes()];
+    if let Some(path) = &config.sip.trusted {
+        trusted_pem.push(read(path)?);
+    }
+    Ok(TlsIdentity {
+        chain_pem,
+        key_pem,
+        trusted_pem,
+    })
+}
+
+/// Tells the cluster where this node is.
+async fn announce(
+    config: &Config,
+    cluster: &Cluster<Telephony>,
+    bound: &Bound,
+    api: &carillon_api::Server,
+) -> anyhow::Result<()> {
+    let first = bound
+        .listeners()
+        .first()
+        .context("a control node needs a SIP listener")?;
+    let node = ControlNode {
+        id: NodeId(cluster.node().0),
+        name: config.name.clone(),
+        address: first.address.ip(),
+        sip: bound.listeners().to_vec(),
+        api: Some(api.local_addr()),
+        cluster: cluster.address(),
+        state: NodeState::Active,
+        epoch: carillon_model::Epoch::default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    match cluster
+        .propose(Command::Node(NodeCommand::Start(node)))
+        .await?
+    {
+        Outcome::Started(epoch) => {
+            tracing::info!(node = %cluster.node(), %epoch, "this node takes part");
+            Ok(())
+        }
+        Outcome::Rejected(rejection) => bail!("the cluster refused this node: {rejection}"),
+        other => bail!("the cluster answered strangely to this node: {other:?}"),
+    }
+}
