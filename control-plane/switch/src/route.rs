@@ -108,7 +108,10 @@ impl Switch {
     /// The ways to a contact, to be tried one after another: the flow that it registered by, then, where that was a
     /// connection that may be gone, the address that it names.
     fn ways_to(&self, binding: &Binding) -> Vec<Target> {
-        let flows = [self.living_flow(binding.flow), self.dialled_flow(binding)];
+        let flows = [
+            self.living_flow(named_flow(binding)),
+            self.dialled_flow(binding),
+        ];
         let mut flows: Vec<Flow> = flows.into_iter().flatten().collect();
         // Who names the address that its connection comes from is one way, and not rung twice.
         if let [first, second] = flows[..]
@@ -192,5 +195,22 @@ fn refusal(code: u16, reason: &str, callee: Party) -> Refusal {
         reason: reason.to_owned(),
         retry_after_s: None,
         callee,
+    }
+}
+
+/// Where datagrams for a contact go. A phone that names the very host it sends from is behind no NAT, and may take
+/// calls at another port than it registers from; of any other, only the address it was seen at is known to work.
+fn named_flow(binding: &Binding) -> Flow {
+    let flow = binding.flow;
+    if flow.transport != Transport::Udp || binding.reg_id.is_some() || !binding.path.is_empty() {
+        return flow;
+    }
+    let named = binding.contact.parse::<Uri>().ok().and_then(|uri| {
+        let port = uri.port().unwrap_or(5060);
+        uri.host()?.socket(port)
+    });
+    match named {
+        Some(peer) if peer.ip() == flow.peer.ip() => Flow { peer, ..flow },
+        Some(_) | None => flow,
     }
 }
