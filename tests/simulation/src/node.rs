@@ -1,0 +1,214 @@
+//! Control nodes: a disk that stays, and processes that come and go.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use carillon_cluster::{
+    Member, MemoryStore, ProposeError, Retention, Runtime, Settings, Timing,
+};
+use carillon_model::{
+    Command, ControlNode as Described, NodeCommand, NodeId, NodeState, Outcome, Random,
+    SipListener, Transport,
+};
+use carillon_switch::Switch;
+use openraft_rt_sim::SimRuntime;
+
+use crate::common::{Commons, Letter, Process};
+use crate::disk;
+use crate::media::MediaLink;
+use crate::network::Host;
+use crate::transport::{SimReplica, SimTransport, raft_id};
+use crate::{Dice, Planted, clock};
+
+pub(crate) const SIP_PORT: u16 = 5060;
+const CLUSTER_PORT: u16 = 7400;
+/// Small, so that a short history has snapshots.
+const RETENTION: Retention = Retention {
+    logs_between_snapshots: 60,
+    logs_kept: 20,
+    logs_purged_together: 10,
+};
+const COMPARED_EVERY: Duration = Duration::from_secs(5);
+const START_LIMIT: Duration = Duration::from_secs(5);
+const START_PAUSE_US: u64 = 200_000;
+
+/// A control node.
+pub(crate) struct ControlNode {
+    pub(crate) number: u8,
+    dice: Dice,
+    store: MemoryStore,
+    lives: u64,
+    pub(crate) life: Option<Life>,
+}
+
+/// A process of a node, from its start to its end.
+pub(crate) struct Life {
+    pub(crate) number: u64,
+    pub(crate) replica: SimReplica,
+    /// Serves once the node has taken its place in the cluster.
+    pub(crate) switch: Option<Switch>,
+    pub(crate) others: BTreeMap<u8, Other>,
+    pub(crate) media: BTreeMap<u8, MediaLink>,
+    pub(crate) quorum: bool,
+    pub(crate) next_tick_us: u64,
+    pub(crate) next_sweep_ms: u64,
+}
+
+/// Another node, as this one sees it.
+pub(crate) struct Other {
+    pub(crate) heard_us: u64,
+    pub(crate) up: Option<bool>,
+    pub(crate) said_alive_us: u64,
+}
+
+pub(crate) fn member(node: u8) -> Member {
+    Member {
+        name: Host::Node(node).to_string(),
+        address: Host::Node(node).at(CLUSTER_PORT),
+    }
+}
+
+pub(crate) fn sip_address(node: u8) -> SocketAddr {
+    Host::Node(node).at(SIP_PORT)
+}
+
+impl ControlNode {
+    pub(crate) fn new(number: u8, dice: Dice, planted: Option<Planted>) -> Self {
+        Self {
+            number,
+            dice,
+            store: disk::empty(planted),
+            lives: 0,
+            life: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        NodeId(self.number.into())
+    }
+
+    pub(crate) fn replica(&self) -> Option<&SimReplica> {
+        self.life.as_ref().map(|life| &life.replica)
+    }
+
+    pub(crate) fn switch(&mut self) -> Option<&mut Switch> {
+        self.life.as_mut()?.switch.as_mut()
+    }
+
+    /// Whether it takes messages.
+    pub(crate) fn serves(&self) -> bool {
+        self.life.as_ref().is_some_and(|life| life.switch.is_some())
+    }
+
+    /// Starts a process on what the disk holds.
+    pub(crate) async fn start(&mut self, commons: &Commons) -> anyhow::Result<()> {
+        self.lives += 1;
+        let life = self.lives;
+        let settings = Settings {
+            node: raft_id(self.number),
+            client: self.dice.next_u64(),
+            timing: Timing::default(),
+            retention: RETENTION,
+            digest_interval: COMPARED_EVERY,
+        };
+        let transport = SimTransport {
+            commons: commons.clone(),
+            node: self.number,
+            life,
+        };
+        let flusher = Dice::new(self.dice.next_u64(), "disk");
+        SimRuntime::detach(disk::flush(self.store.clone(), flusher));
+        let store = Arc::new(self.store.clone());
+        let replica = SimReplica::start(settings, store, transport).await?;
+        let process = Process {
+            life,
+            listener: Arc::new(replica.clone()),
+        };
+        {
+            let mut common = commons.lock();
+            common.show(format_args!("{} starts", Host::Node(self.number)));
+            common.processes.insert(self.number, process);
+        }
+        let watch = watch(commons.clone(), replica.clone(), self.number, life);
+        SimRuntime::detach(watch);
+        let announce = announce(commons.clone(), replica.clone(), self.number, life);
+        SimRuntime::detach(announce);
+        self.life = Some(Life {
+            number: life,
+            replica,
+            switch: None,
+            others: BTreeMap::new(),
+            media: BTreeMap::new(),
+            quorum: true,
+            next_tick_us: clock::now_us(),
+            next_sweep_ms: 0,
+        });
+        Ok(())
+    }
+
+    /// The node is ready: its switch takes up its work.
+    pub(crate) fn serve(&mut self) {
+        let listener = SipListener {
+            transport: Transport::Udp,
+            address: sip_address(self.number),
+        };
+        let config = carillon_switch::Config::new(self.id(), vec![listener]);
+        let seed = self.dice.seed();
+        if let Some(life) = &mut self.life {
+            life.switch = Some(Switch::new(config, seed));
+        }
+    }
+
+    /// The process dies where it stands, and with it what was not on disk.
+    pub(crate) fn crash(&mut self, commons: &Commons) -> Option<Life> {
+        let life = self.life.take()?;
+        {
+            let mut common = commons.lock();
+            common.show(format_args!("{} dies", Host::Node(self.number)));
+            common.processes.remove(&self.number);
+        }
+        self.store = self.store.after_power_cut();
+        let dead = life.replica.clone();
+        SimRuntime::detach(async move { dead.stop().await });
+        Some(life)
+    }
+}
+
+/// Tells the world of every change of the state that this node sees.
+async fn watch(commons: Commons, replica: SimReplica, node: u8, life: u64) {
+    let mut changes = replica.changes();
+    drop(replica);
+    while let Some(change) = changes.next().await {
+        commons.post(Letter::Changed { node, life, change });
+    }
+}
+
+/// Takes the node's place in the cluster, as the daemon does before it opens its doors.
+async fn announce(commons: Commons, replica: SimReplica, node: u8, life: u64) {
+    let host = Host::Node(node);
+    let described = Described {
+        id: NodeId(node.into()),
+        name: host.to_string(),
+        address: host.ip(),
+        sip: vec![SipListener {
+            transport: Transport::Udp,
+            address: sip_address(node),
+        }],
+        api: None,
+        cluster: host.at(CLUSTER_PORT),
+        state: NodeState::Active,
+        epoch: carillon_model::Epoch::default(),
+        version: "simulated".to_owned(),
+    };
+    loop {
+        let command = Command::Node(NodeCommand::Start(described.clone()));
+        match replica.propose_within(command, START_LIMIT).await {
+            Ok(Outcome::Started(_)) => break,
+            Err(ProposeError::Stopped(_)) => return,
+            Ok(_) | Err(_) => clock::pass_us(START_PAUSE_US).await,
+        }
+    }
+    commons.post(Letter::Started { node, life });
+}

@@ -1,0 +1,214 @@
+//! What clients were told, and whether it is true in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use carillon_cluster::{HistoryQuery, Replicated};
+use carillon_model::{CallId, CallRecord, CallStatus, Event, HistoryRow, HistoryTable, State};
+use carillon_switch::Notice;
+use carillon_telephony::Telephony;
+
+use crate::clock;
+use crate::phone::{self, Told};
+use crate::world::{NODES, PHONES, Verdict, World, ensure, failure};
+
+const RECORDS_READ: usize = 10_000;
+
+/// A 200 to a REGISTER.
+#[derive(Clone, Debug)]
+struct Confirmed {
+    contact: String,
+    call_id: String,
+    cseq: u32,
+    until_ms: u64,
+}
+
+/// Remembers every promise.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    /// The newest of each phone.
+    bindings: BTreeMap<u8, Confirmed>,
+    /// Callers, and the numbers that they were connected with.
+    connected: Vec<(String, String)>,
+    /// Users that an administrator was told of.
+    users: Vec<String>,
+    /// Calls of which a value was committed.
+    calls: BTreeSet<CallId>,
+    /// Calls of which a node was told that the record is committed.
+    recorded: BTreeSet<CallId>,
+    /// Requests that were refused or not answered.
+    pub(crate) complaints: Vec<(u8, Told)>,
+}
+
+impl Oracle {
+    pub(crate) fn told(&mut self, phone: u8, told: Told) {
+        match told {
+            Told::Registered {
+                contact,
+                call_id,
+                cseq,
+                expires_s,
+            } => {
+                let newest = self.bindings.get(&phone).map_or(0, |known| known.cseq);
+                if cseq > newest {
+                    let until_ms = clock::now_ms() + 1000 * u64::from(expires_s);
+                    let confirmed = Confirmed {
+                        contact,
+                        call_id,
+                        cseq,
+                        until_ms,
+                    };
+                    self.bindings.insert(phone, confirmed);
+                }
+            }
+            Told::Connected { number } => {
+                self.connected.push((phone::extension(phone), number));
+            }
+            Told::Refused { .. } | Told::Unanswered { .. } => self.complaints.push((phone, told)),
+        }
+    }
+
+    pub(crate) fn noticed(&mut self, notice: &Notice) {
+        if let Notice::CallRecorded { record } = notice {
+            self.recorded.insert(record.call);
+        }
+    }
+
+    pub(crate) fn changed(&mut self, state: &State, events: &[Event]) {
+        for event in events {
+            if let Event::CallPut(call) = event
+                && (state.calls().contains(call) || state.has_ended(*call))
+            {
+                self.calls.insert(*call);
+            }
+        }
+    }
+
+    /// An administrator was told that a user was made.
+    pub(crate) fn user_made(&mut self, uuid: String) {
+        self.users.push(uuid);
+    }
+
+    /// How many promises there are.
+    pub(crate) fn promises(&self) -> usize {
+        self.bindings.len() + self.users.len() + self.calls.len() + self.recorded.len()
+    }
+
+    /// Whether a node's state keeps what was promised.
+    fn judge_state(&self, node: u8, state: &State) -> Verdict {
+        let now_ms = clock::now_ms();
+        for phone in 1..=PHONES {
+            let username = phone::username(phone);
+            ensure!(
+                state.endpoint_by_username(&username).is_some(),
+                "node{node} has no endpoint {username}"
+            );
+        }
+        for (phone, confirmed) in &self.bindings {
+            if confirmed.until_ms <= now_ms {
+                continue;
+            }
+            let username = phone::username(*phone);
+            let endpoint = state.endpoint_by_username(&username);
+            let bindings = endpoint.map_or(&[][..], |endpoint| state.bindings(endpoint.id));
+            let kept = bindings.iter().any(|binding| {
+                binding.contact == confirmed.contact
+                    && binding.call_id == confirmed.call_id
+                    && binding.cseq >= confirmed.cseq
+            });
+            ensure!(
+                kept,
+                "a confirmed binding is missing on node{node}: {confirmed:?}, there is {bindings:?}"
+            );
+        }
+        for uuid in &self.users {
+            ensure!(
+                state.user_by_uuid(uuid).is_some(),
+                "an acknowledged user is missing on node{node}: {uuid}"
+            );
+        }
+        let live: Vec<_> = state.calls().values().map(|call| call.id).collect();
+        ensure!(live.is_empty(), "calls are left over on node{node}: {live:?}");
+        Ok(())
+    }
+
+    fn judge_records(&self, node: u8, records: &[CallRecord]) -> Verdict {
+        let mut written: BTreeMap<CallId, usize> = BTreeMap::new();
+        for record in records {
+            *written.entry(record.call).or_default() += 1;
+        }
+        for (call, count) in &written {
+            ensure!(*count == 1, "call {call} has {count} records on node{node}");
+        }
+        for call in self.calls.iter().chain(&self.recorded) {
+            ensure!(
+                written.contains_key(call),
+                "call {call} has no record on node{node}"
+            );
+        }
+        for (caller, number) in &self.connected {
+            let told = self.connected.iter().filter(|other| *other == &(caller.clone(), number.clone()));
+            let found = records.iter().filter(|record| {
+                record.status == CallStatus::Answered
+                    && record.caller.number == *caller
+                    && record.callee.number == *number
+            });
+            let (told, found) = (told.count(), found.count());
+            ensure!(
+                told == found,
+                "{caller} was connected with {number} {told} times, node{node} has {found} records of that"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// Everything that anybody was told must be true on every node, and nothing may be left over.
+    pub(crate) fn judge(&self) -> Verdict {
+        let mut digests = BTreeSet::new();
+        for node in 1..=NODES {
+            let replica = self.replica(node);
+            let replica = replica.ok_or_else(|| failure(format_args!("node{node} is off")))?;
+            let (at, state) = replica.stamped_state();
+            self.oracle.judge_state(node, &state)?;
+            let records = self.records(node)?;
+            self.oracle.judge_records(node, &records)?;
+            let status = replica.status();
+            ensure!(
+                status.digests_differing == 0,
+                "node{node} has found its state to differ from the leader's"
+            );
+            ensure!(
+                status.out_of_duty.is_none(),
+                "node{node} has left duty: {:?}",
+                status.out_of_duty
+            );
+            digests.insert((at.index, Telephony::digest(&state), records.len()));
+        }
+        ensure!(digests.len() == 1, "the nodes differ: {digests:?}");
+        for server in &self.media {
+            let (host, left) = (server.host, server.sessions.len());
+            ensure!(left == 0, "{left} sessions are left on {host}");
+        }
+        Ok(())
+    }
+
+    /// The records of calls that a node has on its disk.
+    pub(crate) fn records(&self, node: u8) -> Result<Vec<CallRecord>, crate::Failure> {
+        let query = HistoryQuery {
+            table: HistoryTable::CallRecords.as_str().to_owned(),
+            from: Bytes::new(),
+            to: None,
+            limit: RECORDS_READ,
+            newest_first: false,
+        };
+        let rows = self.replica(node).map(|replica| replica.history(&query));
+        let Some(Ok(rows)) = rows else {
+            return Err(failure(format_args!("node{node} reads no records")));
+        };
+        let records = rows.iter().map(|row| HistoryRow::read_call_record(&row.value));
+        let records: Result<Vec<_>, _> = records.collect();
+        records.map_err(|error| failure(format_args!("node{node} has an unreadable record: {error}")))
+    }
+}

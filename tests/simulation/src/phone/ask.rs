@@ -1,0 +1,181 @@
+//! What a phone asks, and what it is answered.
+
+use carillon_model::Random;
+use carillon_sip::dialog::Dialog;
+use carillon_sip::transaction::ClientKey;
+use carillon_sip::{CSeq, Message, Method, Name};
+
+use super::conversation::{target, voice_target};
+use super::{Conversation, Phone, Purpose, Stage, Told};
+
+impl Phone {
+    /// Calls a number.
+    pub(crate) fn call(&mut self, number: &str) {
+        let to = Self::public(number);
+        let mut invite = Message::request(Method::Invite, to.uri.clone());
+        let via = self.via();
+        let tag = self.dice.token(8);
+        let call_id = self.dice.token(20);
+        let own = Self::public(&self.username);
+        let headers = &mut invite.headers;
+        headers.push(Name::Via, via);
+        headers.push(Name::MaxForwards, "70");
+        headers.push(Name::From, own.with_tag(&tag));
+        headers.push(Name::To, to);
+        headers.push(Name::CallId, call_id);
+        headers.push(Name::CSeq, CSeq::new(1, Method::Invite));
+        headers.push(Name::Contact, self.contact());
+        headers.push(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS");
+        invite.set_body("application/sdp", self.description(1));
+        self.conversation = Some(Conversation::new(Stage::Calling, invite.clone()));
+        let home = self.home;
+        self.ask(Purpose::Invite, invite, home);
+    }
+
+    pub(super) fn answered(&mut self, key: ClientKey, response: &Message) {
+        let Some((purpose, request)) = self.asked.get(&key).cloned() else {
+            return;
+        };
+        match purpose {
+            Purpose::Register { cseq } => self.register_answered(cseq, &request, response),
+            Purpose::Invite => self.invite_answered(&request, response),
+            Purpose::Bye => self.bye_answered(response),
+        }
+    }
+
+    pub(super) fn unanswered(&mut self, key: ClientKey) {
+        let Some((purpose, _)) = self.asked.remove(&key) else {
+            return;
+        };
+        match purpose {
+            Purpose::Register { .. } => self.register_unanswered(),
+            Purpose::Invite => {
+                self.tell(Told::Unanswered { method: "INVITE" });
+                self.over();
+            }
+            Purpose::Bye => {
+                self.tell(Told::Unanswered { method: "BYE" });
+                self.over();
+            }
+        }
+    }
+
+    /// A response to nothing that is open: a repeated 200 to our INVITE whose transaction is over.
+    pub(super) fn answered_late(&mut self, response: &Message) {
+        let invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        if invite && response.status() == Some(200) {
+            self.acknowledge_again(response);
+        }
+    }
+
+    fn invite_answered(&mut self, invite: &Message, response: &Message) {
+        let Some(code) = response.status() else {
+            return;
+        };
+        let Some(talk) = &mut self.conversation else {
+            return;
+        };
+        match code {
+            ..180 => {}
+            180..200 => {
+                if talk.stage == Stage::Calling {
+                    talk.stage = Stage::Ringing;
+                }
+            }
+            200..300 => self.connected(invite, response),
+            401 if !invite.headers.contains(Name::Authorization) => {
+                self.invite_again(invite, response);
+            }
+            300.. => {
+                talk.code = Some(code);
+                let method = "INVITE";
+                self.tell(Told::Refused { method, code });
+                self.over();
+            }
+        }
+    }
+
+    fn invite_again(&mut self, invite: &Message, response: &Message) {
+        let Some(proof) = self.proof(invite, response) else {
+            return self.over();
+        };
+        let mut again = invite.clone();
+        let via = self.via();
+        again.headers.set(Name::Via, via);
+        again.headers.set(Name::CSeq, CSeq::new(2, Method::Invite));
+        again.headers.push(Name::Authorization, proof);
+        if let Some(talk) = &mut self.conversation {
+            talk.invite = again.clone();
+        }
+        let home = self.home;
+        self.ask(Purpose::Invite, again, home);
+    }
+
+    fn connected(&mut self, invite: &Message, response: &Message) {
+        let via = self.via();
+        let contact = self.contact().to_bytes();
+        let number = self.peer_of(invite);
+        let Some(talk) = &mut self.conversation else {
+            return;
+        };
+        if talk.dialog.is_some() {
+            return self.acknowledge_again(response);
+        }
+        let Some(to) = invite.uri() else { return };
+        let Ok(dialog) = Dialog::new_uac(response, contact, to) else {
+            return;
+        };
+        let cseq = invite.cseq().map_or(0, |cseq| cseq.number);
+        let ack = dialog.ack(cseq, via).to_bytes();
+        let to = target(&dialog);
+        talk.dialog = Some(dialog);
+        talk.ack = Some((ack.clone(), to));
+        talk.code = response.status();
+        talk.stage = Stage::Talking;
+        if let Some(voice) = voice_target(response) {
+            talk.talk_to(voice);
+        }
+        let leaves = talk.leaves_at_once;
+        self.send(to, ack);
+        self.tell(Told::Connected { number });
+        if leaves {
+            self.hang_up();
+        }
+    }
+
+    fn acknowledge_again(&mut self, response: &Message) {
+        let Some(talk) = &self.conversation else {
+            return;
+        };
+        let same = talk.invite.call_id() == response.call_id();
+        if let Some((ack, to)) = talk.ack.clone().filter(|_| same) {
+            self.send(to, ack);
+        }
+    }
+
+    fn bye_answered(&mut self, response: &Message) {
+        let Some(code) = response.status().filter(|code| *code >= 200) else {
+            return;
+        };
+        if let Some(talk) = &mut self.conversation {
+            talk.ended_well = code == 200;
+        }
+        if code != 200 {
+            let method = "BYE";
+            self.tell(Told::Refused { method, code });
+        }
+        self.over();
+    }
+
+    fn over(&mut self) {
+        if let Some(talk) = &mut self.conversation {
+            talk.over();
+        }
+    }
+
+    /// The number that an INVITE is for.
+    fn peer_of(&self, invite: &Message) -> String {
+        let user = invite.uri().and_then(|uri| uri.user());
+        user.unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,86 @@
+//! The second half of every story: all faults end, and the cluster must serve.
+
+use super::steps::PATIENCE_MS;
+use crate::phone::Stage;
+use crate::world::{NODES, PHONES, Verdict, World, ensure};
+use carillon_model::Outcome;
+
+/// Longer than anything that was begun may take: a request over UDP, a session that nobody claims.
+const QUIET_MS: u64 = 90_000;
+const EMPLOYEE: u32 = 900;
+
+impl World {
+    /// Ends all faults, lets everything come to its end, and sees that the cluster serves.
+    pub(super) async fn heal(&mut self) -> Verdict {
+        self.calm();
+        self.nobody_registers_any_more();
+        self.restore_power().await?;
+        self.until("all nodes serve", PATIENCE_MS, |world| {
+            world.is_up() && world.leader().is_some()
+        })
+        .await?;
+        for phone in 1..=PHONES {
+            self.hang_up(phone);
+        }
+        self.until("all phones have hung up", PATIENCE_MS, |world| {
+            let over = |stage: Option<Stage>| stage.is_none_or(|stage| stage == Stage::Over);
+            world.phones.iter().all(|phone| over(phone.stage()))
+        })
+        .await?;
+        self.serves_again().await?;
+        self.until("nothing is left to do", QUIET_MS, Self::is_quiet).await
+    }
+
+    /// Every node takes a write, and phones are connected.
+    async fn serves_again(&mut self) -> Verdict {
+        for node in 1..=NODES {
+            let (uuid, write) = self.employ(node, EMPLOYEE + u32::from(node));
+            self.until("a write is answered", PATIENCE_MS, |world| world.outcome(write).is_some())
+                .await?;
+            let outcome = self.outcome(write);
+            let made = matches!(outcome, Some(Ok(Outcome::Created(_))));
+            ensure!(made, "node{node} is healed and yet answers {outcome:?} to a write");
+            self.oracle.user_made(uuid);
+        }
+        self.everybody_registers().await?;
+        let (caller, callee) = self.two_phones();
+        self.connect(caller, callee).await?;
+        self.run(500).await;
+        self.heard_each_other(caller, callee)?;
+        self.part(caller, callee).await
+    }
+
+    /// No calls, no sessions, and all nodes at the same place.
+    fn is_quiet(&mut self) -> bool {
+        let mut places = (1..=NODES).map(|node| {
+            let replica = self.replica(node)?;
+            let (at, state) = replica.stamped_state();
+            state.calls().is_empty().then_some(at.index)
+        });
+        let first = places.next().flatten();
+        first.is_some()
+            && places.all(|place| place == first)
+            && self.media.iter().all(|server| server.sessions.is_empty())
+            && self.nodes.iter().all(|node| {
+                let switch = node.life.as_ref().and_then(|life| life.switch.as_ref());
+                switch.is_some_and(|switch| {
+                    let load = switch.load();
+                    load.calls == 0 && load.records == 0 && load.proposals == 0
+                })
+            })
+    }
+
+    /// Both phones notice that their call is over.
+    pub(super) async fn both_have_parted(&mut self, one: u8, other: u8) -> Verdict {
+        let over = format!("phone{one} and phone{other} have hung up");
+        self.until(&over, PATIENCE_MS, |world| {
+            [one, other].iter().all(|phone| world.phone(*phone).stage() == Some(Stage::Over))
+        })
+        .await?;
+        for phone in [one, other] {
+            let well = self.phone(phone).conversation.as_ref().is_some_and(|talk| talk.ended_well);
+            ensure!(well, "the call of phone{phone} did not end in good order");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+use crate::world::{Verdict, World};
+
+/// Phones on different nodes call each other under loss and hear each other.
+pub(super) async fn play(world: &mut World) -> Verdict {
+    world.rough_weather();
+    world.everybody_registers().await?;
+    let (caller, callee) = world.two_phones();
+    let rest: Vec<u8> = (1..=crate::world::PHONES)
+        .filter(|phone| *phone != caller && *phone != callee)
+        .collect();
+    world.begin(rest[0], rest[1]);
+    world.connect(caller, callee).await?;
+    let time_ms = world.dice.within(1_000..2_500);
+    world.run(time_ms).await;
+    world.heard_each_other(caller, callee)?;
+    world.part(caller, callee).await?;
+    world.heard_each_other(rest[0], rest[1])?;
+    world.part(rest[0], rest[1]).await
+}

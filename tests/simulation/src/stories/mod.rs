@@ -1,0 +1,70 @@
+//! The stories: what people do while things break.
+
+mod follower;
+mod healing;
+mod leader;
+mod loss;
+mod partition;
+mod power;
+mod steps;
+
+use std::fmt;
+
+use crate::world::{Verdict, World};
+
+/// A story. Each is played in a world of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Story {
+    /// Phones that are registered on different nodes call each other over a bad network, and hear each other.
+    TalkUnderLoss,
+    /// A follower dies in the middle of a call: the talk goes on, and hanging up works.
+    FollowerDies,
+    /// All control nodes lose power: everything that was acknowledged is there afterwards.
+    PowerCut,
+    /// Leaders die while phones register: every binding that was acknowledged is there.
+    LeaderDies,
+    /// The cluster falls apart and heals while phones register and an administrator writes.
+    Partition,
+}
+
+impl Story {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::TalkUnderLoss,
+        Self::FollowerDies,
+        Self::PowerCut,
+        Self::LeaderDies,
+        Self::Partition,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TalkUnderLoss => "talk-under-loss",
+            Self::FollowerDies => "follower-dies",
+            Self::PowerCut => "power-cut",
+            Self::LeaderDies => "leader-dies",
+            Self::Partition => "partition",
+        }
+    }
+
+    /// Plays it: things break, then everything heals and must serve, then all promises are looked at.
+    pub(crate) async fn play(self, world: &mut World) -> Verdict {
+        world.light().await?;
+        match self {
+            Self::TalkUnderLoss => loss::play(world).await?,
+            Self::FollowerDies => follower::play(world).await?,
+            Self::PowerCut => power::play(world).await?,
+            Self::LeaderDies => leader::play(world).await?,
+            Self::Partition => partition::play(world).await?,
+        }
+        world.heal().await?;
+        world.judge()
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,79 @@
+//! The stories over a few seeds each; `cargo xtask simulate` plays them over many.
+
+use carillon_simulation::{Options, Planted, Story, play, search};
+
+const SEEDS: u64 = 4;
+/// A planted bug must be found by then.
+const SEARCHED: u64 = 200;
+
+fn plays_well(story: Story) {
+    let found = search(1..=SEEDS, &[story], Options::default(), |_, _, _| ());
+    if let Some(found) = found {
+        panic!("seed {}: {}", found.seed, found.failure);
+    }
+}
+
+#[test]
+fn phones_on_different_nodes_hear_each_other_under_loss() {
+    plays_well(Story::TalkUnderLoss);
+}
+
+#[test]
+fn a_follower_dies_in_the_middle_of_a_call_and_the_talk_goes_on() {
+    plays_well(Story::FollowerDies);
+}
+
+#[test]
+fn all_nodes_lose_power_and_every_acknowledged_write_is_there() {
+    plays_well(Story::PowerCut);
+}
+
+#[test]
+fn leaders_die_during_registrations_and_every_acknowledged_binding_is_there() {
+    plays_well(Story::LeaderDies);
+}
+
+#[test]
+fn the_cluster_falls_apart_and_heals_and_nothing_acknowledged_is_lost() {
+    plays_well(Story::Partition);
+}
+
+#[test]
+fn the_same_seed_plays_the_same_story_to_the_last_octet() {
+    for story in Story::ALL {
+        let first = play(story, 17, Options::default());
+        let second = play(story, 17, Options::default());
+        assert!(first.events > 1_000, "{story}: {first:?}");
+        assert_eq!(first, second, "{story}");
+    }
+}
+
+#[test]
+fn another_seed_plays_another_story() {
+    let first = play(Story::LeaderDies, 1, Options::default());
+    let second = play(Story::LeaderDies, 2, Options::default());
+    assert_ne!(first.hash, second.hash);
+}
+
+#[test]
+fn a_node_that_acknowledges_before_the_commit_is_found() {
+    is_found(Planted::AcknowledgeBeforeCommit);
+}
+
+#[test]
+fn a_disk_that_acknowledges_before_the_flush_is_found() {
+    is_found(Planted::AcknowledgeBeforeFlush);
+}
+
+fn is_found(planted: Planted) {
+    let options = Options {
+        planted: Some(planted),
+        ..Options::default()
+    };
+    let found = search(1..=SEARCHED, &[Story::PowerCut], options, |_, _, _| ());
+    let found = found.expect("the bug is found");
+    let missing = found.failure.what.contains("missing") || found.failure.what.contains("record");
+    assert!(missing, "found by something else: {}", found.failure);
+    let again = play(found.story, found.seed, options);
+    assert_eq!(again.verdict, Err(found.failure), "the seed replays");
+}
