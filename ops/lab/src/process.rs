@@ -30,7 +30,8 @@ pub(crate) fn spawn(mut command: Command, log: &Path) -> Result<u32> {
     Ok(child.id())
 }
 
-/// Whether the process runs. One that has ended and was not yet reaped does not.
+/// Whether the process runs. One that has ended and was not yet reaped does not; one whose first thread has ended does for
+/// as long as another thread holds its sockets.
 pub(crate) fn is_alive(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
@@ -38,7 +39,9 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     let state = stat
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.trim_start().chars().next());
-    !matches!(state, Some('Z' | 'X') | None)
+    let has_ended = matches!(state, Some('Z' | 'X') | None);
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    !has_ended || threads > 1
 }
 
 /// Whether this process runs for the lab of that folder: process ids are used again.

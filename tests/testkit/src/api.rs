@@ -108,31 +108,29 @@ impl Api {
     }
 
     /// Lets the context of the company's lines hold these numbers too.
-    fn open_range(&self, first: &str, last: &str) -> Result<()> {
+    fn open_range(&self, first: u32, last: u32) -> Result<()> {
         let contexts = self.get("/1.1/contexts")?;
         let mut known = contexts["items"].as_array().into_iter().flatten();
-        let range = serde_json::json!({"start": first, "end": last});
-        match known.find(|context| context["name"] == CONTEXT) {
-            Some(context) => {
-                let mut ranges = context["user_ranges"]
-                    .as_array()
-                    .cloned()
-                    .unwrap_or_default();
-                ranges.push(range);
-                let change = serde_json::json!({"user_ranges": ranges});
-                self.put(&format!("/1.1/contexts/{}", context["id"]), &change)?;
-            }
-            None => {
-                let context = serde_json::json!({
-                    "name": CONTEXT, "label": "Company", "type": "internal", "user_ranges": [range],
-                });
-                self.post("/1.1/contexts", &context)?;
-            }
+        let context = known.find(|context| context["name"] == CONTEXT);
+        let context =
+            context.with_context(|| format!("a cluster begins with the context {CONTEXT}"))?;
+        let mut ranges = context["user_ranges"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let number = |value: &Value| value.as_str().and_then(|text| text.parse::<u32>().ok());
+        let holds = |range: &Value| {
+            number(&range["start"]) <= Some(first) && Some(last) <= number(&range["end"])
+        };
+        if !ranges.iter().any(holds) {
+            ranges.push(serde_json::json!({"start": first.to_string(), "end": last.to_string()}));
+            let change = serde_json::json!({"user_ranges": ranges});
+            self.put(&format!("/1.1/contexts/{}", context["id"]), &change)?;
         }
         Ok(())
     }
 
-    /// Makes a context for the numbers `first` to `last`, and a user with a line for each of these accounts.
+    /// Makes a user with a line for each of these accounts.
     pub fn found_company(&self, accounts: &[Account]) -> Result<()> {
         let numbers: Vec<u32> = accounts
             .iter()
@@ -141,7 +139,7 @@ impl Api {
         let (Some(first), Some(last)) = (numbers.iter().min(), numbers.iter().max()) else {
             return Ok(());
         };
-        self.open_range(&first.to_string(), &last.to_string())?;
+        self.open_range(*first, *last)?;
         let mut table =
             "firstname,lastname,language,exten,context,line_protocol,sip_username,sip_secret\n"
                 .to_owned();
