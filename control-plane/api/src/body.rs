@@ -1,6 +1,8 @@
 //! Bodies. A field that a body does not have is refused, and named; fields that the interface only shows are passed
 //! over, so that what was read can be sent back.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::header;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
@@ -10,6 +12,8 @@ use crate::refusal::{Kind, Place, Refusal};
 
 /// Octets of a JSON body.
 pub(crate) const MAX_JSON_BYTES: usize = 1024 * 1024;
+/// A body takes no longer than this: a place among the connections is not for ever.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 /// Octets of a CSV body.
 pub(crate) const MAX_CSV_BYTES: usize = 16 * 1024 * 1024;
 
@@ -75,7 +79,13 @@ fn unsupported(wanted: &str) -> Refusal {
 
 /// Reads a body up to a limit.
 pub(crate) async fn read(request: Request, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let bytes = axum::body::to_bytes(request.into_body(), limit).await;
+    let reading = axum::body::to_bytes(request.into_body(), limit);
+    let bytes = tokio::time::timeout(BODY_WITHIN, reading)
+        .await
+        .map_err(|_| {
+            let message = format!("the body did not come within {} s", BODY_WITHIN.as_secs());
+            Refusal::new(Kind::TooSlow, Place::Request, message)
+        })?;
     bytes.map(Into::into).map_err(|error| {
         let message = format!("the body could not be read, or has more than {limit} octets");
         tracing::debug!(%error, "body not read");
