@@ -1,3 +1,5 @@
+//! What Prometheus scrapes, as `promtool` and a reader see it.
+
 #![allow(
     clippy::unwrap_used,
     reason = "a test stops where its world is not as set up"
