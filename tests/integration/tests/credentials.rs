@@ -120,7 +120,10 @@ fn an_endpoint_that_asks_for_sha_256_gets_it_and_the_others_get_md5() -> Result<
             .map(|value| String::from_utf8_lossy(value).into_owned())
             .collect();
         assert_eq!(asked.len(), 1, "{asked:?}");
-        assert!(asked[0].contains(&format!("algorithm={algorithm}")), "{asked:?}");
+        assert!(
+            asked[0].contains(&format!("algorithm={algorithm}")),
+            "{asked:?}"
+        );
         phone.register()?;
     }
     Ok(())

@@ -115,9 +115,14 @@ impl Baresip {
         })
     }
 
-    /// Waits until it is registered.
+    /// Waits until it is registered. The event of it may come before anybody listens at the control port, so the line
+    /// that it prints counts: `phone1001@carillon.test: {0/UDP/v4} 200 OK (Carillon/0.1.0) [1 binding]`.
     pub fn until_registered(&mut self, limit: Duration) -> Result<()> {
-        self.until_event("REGISTER_OK", limit)
+        let name = &self.name;
+        eventually(&format!("{name} is registered"), limit, || {
+            Ok(self.printed.holds("v4} 200 OK").then_some(()))
+        })
+        .with_context(|| format!("the phone's log:\n{}", self.log()))
     }
 
     /// Dials.

@@ -65,10 +65,17 @@ impl Linphone {
         input.flush().context("type a command")
     }
 
-    /// Waits until it is registered.
+    /// Waits until it is registered; it tells only when it is asked.
     pub fn until_registered(&mut self, limit: Duration) -> Result<()> {
-        self.until_says("Registration on sip", limit)?;
-        self.until_says("successful", limit)
+        eventually("linphonec is registered", limit, || {
+            self.command("status register")?;
+            Ok(self
+                .log()
+                .lines()
+                .any(|line| line.starts_with("registered, identity"))
+                .then_some(()))
+        })
+        .with_context(|| format!("the phone's log:\n{}", self.log()))
     }
 
     /// Waits until the phone has printed this.

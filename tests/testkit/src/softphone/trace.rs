@@ -56,6 +56,11 @@ impl Printed {
             .clone()
     }
 
+    /// Whether some line holds this.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        self.lines().iter().any(|(_, line)| line.contains(text))
+    }
+
     /// The last lines, without the running figures of a call and without SIP messages.
     pub(crate) fn tail(&self, count: usize) -> String {
         let lines = self.lines();
