@@ -2,6 +2,7 @@
 
 mod load;
 mod media;
+mod switch;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 pub(crate) use load::load;
 pub(crate) use media::MediaConfig;
+pub(crate) use switch::{CallsConfig, RegistrarConfig, switch};
 
 /// Everything that a node is told.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) cluster: ClusterConfig,
     pub(crate) sip: carillon_signalling::Config,
+    pub(crate) calls: CallsConfig,
+    pub(crate) registrar: RegistrarConfig,
     pub(crate) api: carillon_api::Config,
     pub(crate) media: MediaConfig,
     pub(crate) telemetry: carillon_telemetry::Config,
@@ -126,6 +130,8 @@ impl Config {
         }
         problems.extend(self.cluster.problems());
         problems.extend(self.sip.problems());
+        problems.extend(self.calls.problems());
+        problems.extend(self.registrar.problems());
         problems.extend(self.api.problems());
         problems.extend(self.media.problems());
         problems.extend(self.telemetry.problems());

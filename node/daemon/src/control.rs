@@ -12,7 +12,7 @@ use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
 
 use crate::bootstrap;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::plane::ClusterPlane;
 use crate::ports::{Ports, Sip};
@@ -56,7 +56,7 @@ impl Control {
             .collect();
         announce(config, &cluster, &bound, &api).await?;
         let node = NodeId(cluster.node().0);
-        let switch = carillon_switch::Config::new(node, bound.listeners().to_vec());
+        let switch = config::switch(&config.calls, &config.registrar, node, bound.listeners());
         let surroundings = Surroundings {
             credentials: cluster.credentials(),
             cluster: cluster.clone(),

@@ -13,6 +13,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::traces;
 
+/// Libraries that tell their inner life at the info level.
+const QUIET_LIBRARIES: &str =
+    "openraft=warn,quinn=warn,rustls=warn,h2=warn,hyper=warn,tonic=warn,hickory_resolver=warn";
 /// Overrides the level of the configuration.
 const LEVEL_VARIABLE: &str = "CARILLON_LOG";
 
@@ -58,7 +61,9 @@ pub(crate) fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&log.level).context("read the log level")?;
+    // What is said here about a library goes before what is said of all; the configuration goes before both.
+    let level = format!("{QUIET_LIBRARIES},{}", log.level);
+    let filter = EnvFilter::try_new(level).context("read the log level")?;
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
             .with_ansi(false)

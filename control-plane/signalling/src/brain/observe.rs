@@ -143,7 +143,11 @@ impl Observer {
         };
         self.metrics.call.ended(direction, result);
         let directions = [&record.caller_quality, &record.callee_quality];
-        for quality in directions.into_iter().flatten() {
+        let heard = directions
+            .into_iter()
+            .flatten()
+            .filter(|quality| quality.packets > 0);
+        for quality in heard {
             self.metrics
                 .call
                 .mos

@@ -13,7 +13,15 @@ use super::{Config, Role};
 const PREFIX: &str = "CARILLON_";
 const SECTION_SEPARATOR: &str = "__";
 const PLAIN_FIELDS: [&str; 4] = ["name", "roles", "data", "address"];
-const SECTIONS: [&str; 5] = ["cluster", "sip", "api", "media", "telemetry"];
+const SECTIONS: [&str; 7] = [
+    "cluster",
+    "sip",
+    "calls",
+    "registrar",
+    "api",
+    "media",
+    "telemetry",
+];
 
 const DEFAULT_DATA: &str = "carillon-data";
 
@@ -102,6 +110,8 @@ fn build(table: &Table) -> Result<Config, Vec<String>> {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
         cluster: reader.section("cluster", address, &[("listen", 7400)]),
         sip: reader.section("sip", address, &[]),
+        calls: reader.section("calls", address, &[]),
+        registrar: reader.section("registrar", address, &[]),
         api: reader.section("api", address, &[("listen", 8443)]),
         media: reader.section("media", address, &[("control", 7500)]),
         telemetry: reader.section("telemetry", address, &[("metrics", 9464)]),
