@@ -106,7 +106,7 @@ fn assert_one_record_a_call(lab: &TestLab) -> Result<()> {
 fn a_thousand_calls_over_udp() -> Result<()> {
     let company = Company::new();
     let lab = TestLab::up(Default::default())?;
-    lab.api(1)?.found_company(&company.all())?;
+    lab.found_company(&company.all())?;
     let (caller, callee, rest) = (
         at(&lab, CALLER_PORT)?,
         at(&lab, CALLEE_PORT)?,
@@ -161,7 +161,7 @@ fn a_thousand_calls_over_udp() -> Result<()> {
 fn a_thousand_calls_over_tcp() -> Result<()> {
     let company = Company::new();
     let lab = TestLab::up(Default::default())?;
-    lab.api(1)?.found_company(&company.all())?;
+    lab.found_company(&company.all())?;
     let (caller, callee, rest) = (
         at(&lab, CALLER_PORT)?,
         at(&lab, CALLEE_PORT)?,

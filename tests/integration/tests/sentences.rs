@@ -32,8 +32,7 @@ impl Stage {
             namespaces: true,
             ..LabOptions::default()
         })?;
-        lab.api(1)?
-            .found_company(&[Account::of(ALICE), Account::of(BOB)])?;
+        lab.found_company(&[Account::of(ALICE), Account::of(BOB)])?;
         let folder = tempfile::tempdir()?;
         let alice_says = speak(
             folder.path(),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::api::Api;
@@ -19,6 +20,8 @@ use crate::wait::eventually;
 
 /// Second octets of the nets that tests use; 0 and 77 are left to people.
 const NETS: std::ops::RangeInclusive<u8> = 101..=140;
+/// A follower has applied what the leader acknowledged.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(10);
 const SIP_PORT: u16 = 5060;
 const SIP_TLS_PORT: u16 = 5061;
 
@@ -123,8 +126,24 @@ impl TestLab {
     pub fn with_company(numbers: impl IntoIterator<Item = u32>) -> Result<Self> {
         let lab = Self::up(LabOptions::default())?;
         let accounts: Vec<Account> = numbers.into_iter().map(Account::of).collect();
-        lab.api(1)?.found_company(&accounts)?;
+        lab.found_company(&accounts)?;
         Ok(lab)
+    }
+
+    /// Makes users with lines at node 1, and waits until every node knows them.
+    pub fn found_company(&self, accounts: &[Account]) -> Result<()> {
+        let first = self.api(1)?;
+        first.found_company(accounts)?;
+        let made = first.get("/1.1/users?limit=1")?["total"].clone();
+        for node in 2..=self.lab.control.len() {
+            let api = self.api(node)?;
+            eventually(
+                &format!("node {node} knows all users"),
+                CAUGHT_UP_WITHIN,
+                || Ok((api.get("/1.1/users?limit=1")?["total"] == made).then_some(())),
+            )?;
+        }
+        Ok(())
     }
 
     /// The lab's folder.
@@ -294,7 +313,7 @@ impl TestLab {
     }
 
     /// Waits until no call is left on the cluster.
-    pub fn until_no_call_is_left(&self, limit: std::time::Duration) -> Result<()> {
+    pub fn until_no_call_is_left(&self, limit: Duration) -> Result<()> {
         eventually("no call is left", limit, || {
             Ok((self.live_calls()? == 0).then_some(()))
         })

@@ -19,6 +19,9 @@ impl World {
             world.is_up() && world.leader().is_some()
         })
         .await?;
+        // Before anybody says anything again that was said before.
+        self.everybody_follows().await?;
+        self.judge_promises()?;
         for phone in 1..=PHONES {
             self.hang_up(phone);
         }
@@ -29,6 +32,16 @@ impl World {
         .await?;
         self.serves_again().await?;
         self.until("nothing is left to do", QUIET_MS, Self::is_quiet).await
+    }
+
+    /// All nodes have what was committed.
+    async fn everybody_follows(&mut self) -> Verdict {
+        self.until("all nodes have the same state", PATIENCE_MS, |world| {
+            let mut digests = (1..=NODES).map(|node| world.state(node).map(|state| state.digest()));
+            let first = digests.next();
+            digests.all(|digest| Some(digest) == first)
+        })
+        .await
     }
 
     /// Every node takes a write, and phones are connected.

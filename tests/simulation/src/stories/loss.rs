@@ -14,6 +14,8 @@ pub(super) async fn play(world: &mut World) -> Verdict {
     world.run(time_ms).await;
     world.heard_each_other(caller, callee)?;
     world.part(caller, callee).await?;
+    world.talk_to_each_other(rest[0], rest[1]).await?;
+    world.run(500).await;
     world.heard_each_other(rest[0], rest[1])?;
     world.part(rest[0], rest[1]).await
 }

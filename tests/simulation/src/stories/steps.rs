@@ -46,6 +46,11 @@ impl World {
     /// One phone calls another, and gets through.
     pub(super) async fn connect(&mut self, caller: u8, callee: u8) -> Verdict {
         self.begin(caller, callee);
+        self.talk_to_each_other(caller, callee).await
+    }
+
+    /// The call that was begun gets through.
+    pub(super) async fn talk_to_each_other(&mut self, caller: u8, callee: u8) -> Verdict {
         let talk = format!("phone{caller} talks with phone{callee}");
         self.until(&talk, PATIENCE_MS, |world| {
             let refused = world.phone(caller).code().is_some_and(|code| code >= 300);

@@ -126,7 +126,7 @@ impl Sipp {
                 "-r",
                 &self.rate.to_string(),
                 "-l",
-                "100000",
+                "5000",
             ])
             .args([
                 "-timeout",
