@@ -126,7 +126,7 @@ impl Sipp {
                 "-r",
                 &self.rate.to_string(),
                 "-l",
-                "5000",
+                "3000",
             ])
             .args([
                 "-timeout",
@@ -143,7 +143,7 @@ impl Sipp {
                 "-error_file",
                 "errors.log",
             ])
-            .args(["-nostdin", "-max_socket", "50000", "-buff_size", "4194304"]);
+            .args(["-nostdin", "-max_socket", "4000", "-buff_size", "4194304"]);
         if let Some(node) = self.node {
             command.arg(node.to_string());
         }
