@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::process::Command;
 
+use crate::debian;
 use crate::rocksdb::Archive;
 use crate::workspace::Workspace;
 
@@ -45,6 +46,42 @@ impl<'a> Cargo<'a> {
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<()> {
         succeed(&mut self.command(arguments))
     }
+}
+
+/// What a user without root runs first: network namespaces get their names under /run, so it has a /run of its own.
+const ALONE: &str =
+    "mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && exec \"$0\" \"$@\"";
+
+/// The same command, able to make network namespaces: as it is for root, else in a user namespace of its own.
+pub(crate) fn with_namespaces(command: &Command) -> Result<Command> {
+    let mut wrapped = if debian::is_root()? {
+        Command::new(command.get_program())
+    } else {
+        let mut unshare = Command::new("unshare");
+        unshare.args([
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            "--",
+            "sh",
+            "-c",
+            ALONE,
+        ]);
+        unshare.arg(command.get_program());
+        unshare
+    };
+    wrapped.args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    Ok(wrapped)
 }
 
 /// Runs a command with its output on ours; an error when it fails.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::env;
 
-use crate::cargo::Cargo;
+use crate::cargo::{Cargo, succeed, with_namespaces};
 use crate::debian;
 use crate::rocksdb::Archive;
 use crate::workspace::Workspace;
@@ -15,18 +15,19 @@ pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
     debian::ensure(&debian::PHONES)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     cargo.run(&["build", "--locked", "--package", "carillon-daemon"])?;
-    let mut arguments = vec![
-        "run",
+    let example = [
         "--locked",
         "--package",
         "carillon-testkit",
         "--example",
         "demo",
     ];
+    cargo.run(&[&["build"], &example[..]].concat())?;
+    let mut command = cargo.command(&[&["run", "--quiet"], &example[..]].concat());
     if once {
-        arguments.extend(["--", "--once"]);
+        command.args(["--", "--once"]);
     }
-    cargo.run(&arguments)
+    succeed(&mut with_namespaces(&command)?)
 }
 
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<()> {

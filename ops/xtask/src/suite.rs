@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::process::{Command, Stdio};
 
-use crate::cargo::{Cargo, succeed};
+use crate::cargo::{Cargo, succeed, with_namespaces};
 use crate::debian;
 use crate::run;
 use crate::workspace::Workspace;
@@ -112,7 +112,7 @@ fn integration(cargo: &Cargo<'_>, filter: Option<&str>) -> Result<()> {
     if !has_nextest() {
         arguments.extend(["--", "--test-threads", "1"]);
     }
-    succeed(&mut cargo.command(&arguments))
+    succeed(&mut with_namespaces(&cargo.command(&arguments))?)
 }
 
 fn has_nextest() -> bool {

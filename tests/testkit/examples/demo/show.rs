@@ -17,12 +17,40 @@ pub(crate) fn record(lab: &TestLab, node: usize) -> Result<Option<Value>> {
     Ok(records.first().cloned())
 }
 
-/// A record, one field a line.
+/// A record as a sentence and two lines of figures.
 pub(crate) fn story(record: &Value) {
-    let text = serde_json::to_string_pretty(record).unwrap_or_default();
-    for line in text.lines() {
-        println!("  {line}");
+    let text = |field: &str| record[field].as_str().unwrap_or("?").to_owned();
+    println!(
+        "  {} ({}) called {} ({}) at {}: {}, {} s of talk, SIP {}, Q.850 {}",
+        text("source_name"),
+        text("source_extension"),
+        text("destination_name"),
+        text("destination_extension"),
+        text("start"),
+        text("call_status"),
+        record["duration"],
+        record["sip_code"],
+        record["cause"],
+    );
+    for (who, field) in [
+        ("source_name", "source_quality"),
+        ("destination_name", "destination_quality"),
+    ] {
+        let quality = &record[field];
+        println!(
+            "  from {}: {} packets, {} lost, jitter {} ms, MOS {}",
+            text(who),
+            quality["packets"],
+            quality["lost"],
+            quality["jitter_ms"],
+            quality["mos"],
+        );
     }
+    println!(
+        "  written by node {}, call {}",
+        record["node"],
+        text("call_id")
+    );
 }
 
 pub(crate) fn addresses(lab: &TestLab) {
