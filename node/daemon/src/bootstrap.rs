@@ -1,7 +1,7 @@
 //! What a cluster has from its first moment on.
 
 use anyhow::{Context, bail};
-use carillon_cluster::Cluster;
+use carillon_cluster::{Cluster, ReadError};
 use carillon_model::{
     Administrator, Command, ConfigCommand, Context as NumberContext, ContextKind, DEFAULT_REALM,
     Initialise, NumberRange, Outcome, Random, RejectionKind, Resource, Seeded,
@@ -12,16 +12,29 @@ use carillon_telephony::Telephony;
 pub(crate) const ADMINISTRATOR: &str = "admin";
 const PASSWORD_CHARACTERS: usize = 20;
 
-/// Gives a new cluster its keys, its first administrator, contexts and site. Returns the
-/// administrator's password, or nothing where all that is there already.
+/// Waits until this node has a state, and gives a new cluster its keys, its first administrator and
+/// contexts. Returns the administrator's password, or nothing where all that is there already.
 pub(crate) async fn initialise(cluster: &Cluster<Telephony>) -> anyhow::Result<Option<String>> {
-    let state = cluster
-        .linearizable()
-        .await
-        .context("read the cluster's state")?;
-    if state.nonce_key().is_some() {
-        return Ok(None);
+    let mut told = false;
+    loop {
+        if cluster.state().nonce_key().is_some() {
+            return Ok(None);
+        }
+        match cluster.linearizable().await {
+            Ok(state) if state.nonce_key().is_some() => return Ok(None),
+            Ok(_) => return found(cluster).await.map(Some),
+            // After a power cut the others may take their time.
+            Err(ReadError::Unavailable) if !told => {
+                tracing::warn!("waiting for a quorum of the cluster");
+                told = true;
+            }
+            Err(ReadError::Unavailable) => {}
+            Err(error @ ReadError::Stopped(_)) => return Err(error.into()),
+        }
     }
+}
+
+async fn found(cluster: &Cluster<Telephony>) -> anyhow::Result<String> {
     // Before the keys: when this is cut short, the next start finds no keys and begins again.
     for context in first_contexts() {
         create(cluster, Resource::Context(context)).await?;
@@ -48,7 +61,7 @@ pub(crate) async fn initialise(cluster: &Cluster<Telephony>) -> anyhow::Result<O
         Outcome::Rejected(rejection) => {
             bail!("the cluster refused its first settings: {rejection}")
         }
-        _ => Ok(Some(password)),
+        _ => Ok(password),
     }
 }
 

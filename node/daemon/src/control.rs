@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use carillon_cluster::{Cluster, Entry};
 use carillon_link::ServerCertificate;
-use carillon_model::{Command, ControlNode, NodeCommand, NodeId, NodeState, Outcome};
+use carillon_model::{Command, ControlNode, NodeCommand, NodeId, NodeState};
 use carillon_signalling::{Bound, Clock, Signalling, Surroundings, TlsIdentity};
 use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
 
+use crate::announce::announce;
 use crate::bootstrap;
 use crate::config::{self, Config};
 use crate::data::DataFolder;
@@ -54,8 +55,9 @@ impl Control {
                 address: listener.address,
             })
             .collect();
-        announce(config, &cluster, &bound, &api).await?;
         let node = NodeId(cluster.node().0);
+        let myself = describe(config, &cluster, &bound, &api)?;
+        announce(&cluster, Command::Node(NodeCommand::Start(myself))).await?;
         let switch = config::switch(&config.calls, &config.registrar, node, bound.listeners());
         let surroundings = Surroundings {
             credentials: cluster.credentials(),
@@ -185,18 +187,18 @@ fn tls(config: &Config, issued: &ServerCertificate) -> anyhow::Result<TlsIdentit
     })
 }
 
-/// Tells the cluster where this node is.
-async fn announce(
+/// This node as the others are to see it.
+fn describe(
     config: &Config,
     cluster: &Cluster<Telephony>,
     bound: &Bound,
     api: &carillon_api::Server,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ControlNode> {
     let first = bound
         .listeners()
         .first()
         .context("a control node needs a SIP listener")?;
-    let node = ControlNode {
+    Ok(ControlNode {
         id: NodeId(cluster.node().0),
         name: config.name.clone(),
         address: first.address.ip(),
@@ -206,16 +208,5 @@ async fn announce(
         state: NodeState::Active,
         epoch: carillon_model::Epoch::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    match cluster
-        .propose(Command::Node(NodeCommand::Start(node)))
-        .await?
-    {
-        Outcome::Started(epoch) => {
-            tracing::info!(node = %cluster.node(), %epoch, "this node takes part");
-            Ok(())
-        }
-        Outcome::Rejected(rejection) => bail!("the cluster refused this node: {rejection}"),
-        other => bail!("the cluster answered strangely to this node: {other:?}"),
-    }
+    })
 }

@@ -3,6 +3,7 @@
 //! The only crate that sees all the others. It decides nothing about calls, configuration or
 //! media: it puts together those who do.
 
+mod announce;
 mod bootstrap;
 mod cli;
 mod config;

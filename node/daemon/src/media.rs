@@ -6,12 +6,13 @@ use anyhow::{Context, bail};
 use carillon_cluster::Cluster;
 use carillon_link::{Credentials, JoinToken, KeyRequest, Peer, Subject, enrol};
 use carillon_model::{
-    Command, MediaCommand, MediaServer as Described, MediaServerId, MediaState, Outcome, SiteId,
+    Command, MediaCommand, MediaServer as Described, MediaServerId, MediaState, SiteId,
 };
 use carillon_relay::MediaServer;
 use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
 
+use crate::announce::announce;
 use crate::config::{Config, MediaConfig};
 use crate::data::DataFolder;
 
@@ -64,7 +65,8 @@ pub(crate) async fn start_beside(
         }
     };
     let server = start(&config.media, credentials, metrics).await?;
-    announce(config, cluster, &server).await?;
+    let myself = describe(config, cluster, &server)?;
+    announce(cluster, Command::Media(MediaCommand::Put(myself))).await?;
     Ok(server)
 }
 
@@ -87,11 +89,12 @@ async fn start(
         .context("start the media server")
 }
 
-async fn announce(
+/// This server as control nodes are to see it.
+fn describe(
     config: &Config,
     cluster: &Cluster<Telephony>,
     server: &MediaServer,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Described> {
     let media = &config.media;
     let state = cluster.state();
     let site = match &media.site {
@@ -103,7 +106,7 @@ async fn announce(
                 .with_context(|| format!("media.site: there is no site {name:?}"))?
         }
     };
-    let described = Described {
+    Ok(Described {
         id: MediaServerId(0),
         name: config.name.clone(),
         site,
@@ -113,13 +116,5 @@ async fn announce(
         weight: media.weight,
         ports: media.ports,
         state: MediaState::Active,
-    };
-    match cluster
-        .propose(Command::Media(MediaCommand::Put(described)))
-        .await?
-    {
-        Outcome::Created(_) => Ok(()),
-        Outcome::Rejected(rejection) => bail!("the cluster refused the media server: {rejection}"),
-        other => bail!("the cluster answered strangely to a media server: {other:?}"),
-    }
+    })
 }
