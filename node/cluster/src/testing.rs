@@ -73,14 +73,18 @@ impl Replicated for Registers {
     fn digest(state: &RegistersState) -> u64 {
         let values = state.values.iter().enumerate();
         values.fold(state.applied, |digest, (place, (name, value))| {
-            digest.wrapping_mul(31).wrapping_add(*value + place as u64 + name.len() as u64)
+            digest
+                .wrapping_mul(31)
+                .wrapping_add(*value + place as u64 + name.len() as u64)
         })
     }
 }
 
 struct Builder<F>(F);
 
-impl<F, G> StoreBuilder<TypeConfig<TokioRuntime>, Log<TokioRuntime>, Machine<Registers, TokioRuntime>, G> for Builder<F>
+impl<F, G>
+    StoreBuilder<TypeConfig<TokioRuntime>, Log<TokioRuntime>, Machine<Registers, TokioRuntime>, G>
+    for Builder<F>
 where
     F: Fn() -> (G, Arc<dyn LogStore>) + Send + Sync,
     G: Send + Sync + 'static,
@@ -95,12 +99,21 @@ where
     > + Send {
         let (guard, store) = (self.0)();
         let (checkpoints, _) = mpsc::channel(1);
-        let machine = Machine::new(store.clone(), Arc::new(Published::new()), checkpoints, Metrics::new().raft);
+        let machine = Machine::new(
+            store.clone(),
+            Arc::new(Published::new()),
+            checkpoints,
+            Metrics::new().raft,
+        );
         std::future::ready(Ok((guard, Log::new(store), machine)))
     }
 }
 
 /// Runs openraft's storage suite on the stores that `build` makes. Panics where a store is wrong.
-pub async fn log_store_suite<G: Send + Sync + 'static>(build: impl Fn() -> (G, Arc<dyn LogStore>) + Send + Sync) {
-    Suite::test_all(Builder(build)).await.expect("the store works");
+pub async fn log_store_suite<G: Send + Sync + 'static>(
+    build: impl Fn() -> (G, Arc<dyn LogStore>) + Send + Sync,
+) {
+    Suite::test_all(Builder(build))
+        .await
+        .expect("the store works");
 }

@@ -46,7 +46,13 @@ impl Digests {
     }
 
     /// Compares the leader's digest with this node's, if this node was there.
-    pub(crate) fn compare(&self, index: u64, digest: u64, comparisons: &Comparisons, metrics: &RaftMetrics) {
+    pub(crate) fn compare(
+        &self,
+        index: u64,
+        digest: u64,
+        comparisons: &Comparisons,
+        metrics: &RaftMetrics,
+    ) {
         let Some((_, own)) = self.own.iter().find(|(at, _)| *at == index) else {
             return;
         };

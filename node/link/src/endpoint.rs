@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig,
+    TransportConfig, VarInt,
+};
 
 use crate::connection::Connection;
 use crate::{Credentials, Fingerprint, LinkError, Peer, verify};
@@ -13,6 +16,7 @@ use crate::{Credentials, Fingerprint, LinkError, Peer, verify};
 const IDLE_TIMEOUT_MS: u32 = 3_000;
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECTION_ID_OCTETS: usize = 8;
 const MAX_STREAMS: u32 = 1_024;
 const MAX_UNFINISHED_HANDSHAKES: usize = 256;
 const STREAM_WINDOW_OCTETS: u32 = 8 * 1024 * 1024;
@@ -82,13 +86,13 @@ impl Endpoint {
         let mut server = ServerConfig::with_crypto(Arc::new(tls));
         server.transport_config(transport());
         server.max_incoming(MAX_UNFINISHED_HANDSHAKES);
-        let config = EndpointConfig::new(Arc::new(credentials.reset_key()));
+        let config = member_config(&credentials);
         Self::open(socket, config, Some(server), Some(credentials))
     }
 
     /// A member that only calls, from a port of the system's choice.
     pub fn caller(family_of: SocketAddr, credentials: Arc<Credentials>) -> Result<Self, LinkError> {
-        let config = EndpointConfig::new(Arc::new(credentials.reset_key()));
+        let config = member_config(&credentials);
         Self::open(unbound(family_of)?, config, None, Some(credentials))
     }
 
@@ -188,6 +192,32 @@ impl Accepting {
             .map_err(|_| LinkError::Timeout)?
             .map_err(LinkError::closed)?;
         Connection::new(connection)
+    }
+}
+
+fn member_config(credentials: &Credentials) -> EndpointConfig {
+    let mut config = EndpointConfig::new(Arc::new(credentials.reset_key()));
+    config.cid_generator(|| Box::new(ConnectionIds));
+    config
+}
+
+/// Random identifiers without a mark of the process that chose them: quinn's own have one, by which a restarted node
+/// would not know the old connections and would leave their peers waiting.
+struct ConnectionIds;
+
+impl ConnectionIdGenerator for ConnectionIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        let mut id = [0; CONNECTION_ID_OCTETS];
+        getrandom::fill(&mut id).expect("the system has randomness");
+        ConnectionId::new(&id)
+    }
+
+    fn cid_len(&self) -> usize {
+        CONNECTION_ID_OCTETS
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -45,9 +45,15 @@ impl Syncer {
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.check()?;
         let began = Instant::now();
-        let hooked = self.hooks.before_sync.as_ref().map_or(Ok(()), |hook| hook());
+        let hooked = self
+            .hooks
+            .before_sync
+            .as_ref()
+            .map_or(Ok(()), |hook| hook());
         let synced = hooked.and_then(|()| self.database.flush_wal(true).map_err(io::Error::other));
-        self.metrics.flush_seconds.observe(began.elapsed().as_secs_f64());
+        self.metrics
+            .flush_seconds
+            .observe(began.elapsed().as_secs_f64());
         self.note(synced)
     }
 

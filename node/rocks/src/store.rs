@@ -78,7 +78,11 @@ impl RocksStore {
         match self.get(layout::META, FORMAT.as_bytes())? {
             None => {
                 let mut batch = WriteBatch::default();
-                batch.put_cf(self.family(layout::META), FORMAT, FORMAT_VERSION.to_be_bytes());
+                batch.put_cf(
+                    self.family(layout::META),
+                    FORMAT,
+                    FORMAT_VERSION.to_be_bytes(),
+                );
                 self.write(batch)?;
                 self.syncer.sync()?;
             }
@@ -94,7 +98,9 @@ impl RocksStore {
     }
 
     fn family(&self, name: &str) -> &ColumnFamily {
-        self.database.cf_handle(name).expect("all families are opened")
+        self.database
+            .cf_handle(name)
+            .expect("all families are opened")
     }
 
     fn get(&self, family: &str, key: &[u8]) -> io::Result<Option<Bytes>> {
@@ -105,7 +111,8 @@ impl RocksStore {
 
     fn write(&self, batch: WriteBatch) -> io::Result<()> {
         self.syncer.check()?;
-        self.syncer.note(self.database.write(batch).map_err(io::Error::other))
+        self.syncer
+            .note(self.database.write(batch).map_err(io::Error::other))
     }
 
     fn write_and_flush(&self, batch: WriteBatch, flushed: Flushed) {
@@ -121,27 +128,39 @@ impl RocksStore {
         if let Some(to) = to {
             options.set_iterate_upper_bound(to);
         }
-        self.database.raw_iterator_cf_opt(self.family(family), options)
+        self.database
+            .raw_iterator_cf_opt(self.family(family), options)
     }
 
     fn pointer(&self) -> io::Result<Option<SnapshotPointer>> {
         let pointer = self.get(layout::META, SNAPSHOT.as_bytes())?;
-        let pointer = pointer.map(|octets| rmp_serde::from_slice(&octets)).transpose();
+        let pointer = pointer
+            .map(|octets| rmp_serde::from_slice(&octets))
+            .transpose();
         pointer.map_err(damaged)
     }
 }
 
 fn damaged(error: impl std::fmt::Display) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the store is damaged: {error}"))
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("the store is damaged: {error}"),
+    )
 }
 
 /// At most `limit` rows from where the iterator stands.
-fn rows(mut iterator: DBRawIterator<'_>, limit: usize, forwards: bool) -> io::Result<Vec<HistoryRow>> {
+fn rows(
+    mut iterator: DBRawIterator<'_>,
+    limit: usize,
+    forwards: bool,
+) -> io::Result<Vec<HistoryRow>> {
     let mut rows = Vec::new();
     while rows.len() < limit
         && let Some((key, value)) = iterator.item()
     {
-        rows.push(layout::history_row(key, value).ok_or_else(|| damaged("a history key has no table"))?);
+        rows.push(
+            layout::history_row(key, value).ok_or_else(|| damaged("a history key has no table"))?,
+        );
         match forwards {
             true => iterator.next(),
             false => iterator.prev(),
@@ -244,14 +263,22 @@ impl LogStore for RocksStore {
     }
 
     fn snapshot(&self) -> io::Result<Option<StoredSnapshot>> {
-        let _one_at_a_time = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let Some(pointer) = self.pointer()? else {
             return Ok(None);
         };
         let mut state = BytesMut::new();
         for part in 0..pointer.parts {
-            let octets = self.get(layout::SNAPSHOT, &layout::part_key(pointer.generation, part))?;
-            state.extend_from_slice(&octets.ok_or_else(|| damaged("a part of the snapshot is missing"))?);
+            let octets = self.get(
+                layout::SNAPSHOT,
+                &layout::part_key(pointer.generation, part),
+            )?;
+            state.extend_from_slice(
+                &octets.ok_or_else(|| damaged("a part of the snapshot is missing"))?,
+            );
         }
         Ok(Some(StoredSnapshot {
             meta: pointer.meta,
@@ -260,7 +287,10 @@ impl LogStore for RocksStore {
     }
 
     fn set_snapshot(&self, snapshot: StoredSnapshot) -> io::Result<()> {
-        let _one_at_a_time = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let generation = self.pointer()?.map_or(0, |pointer| pointer.generation + 1);
         let family = self.family(layout::SNAPSHOT);
         let mut parts = 0;
@@ -281,7 +311,11 @@ impl LogStore for RocksStore {
         self.write(batch)?;
         self.syncer.sync()?;
         let mut batch = WriteBatch::default();
-        batch.delete_range_cf(family, layout::part_key(0, 0), layout::part_key(generation, 0));
+        batch.delete_range_cf(
+            family,
+            layout::part_key(0, 0),
+            layout::part_key(generation, 0),
+        );
         self.write(batch)
     }
 
@@ -289,7 +323,11 @@ impl LogStore for RocksStore {
         let family = self.family(layout::HISTORY);
         let mut batch = WriteBatch::default();
         for row in &rows {
-            batch.put_cf(family, layout::history_key(&row.table, &row.key), &row.value);
+            batch.put_cf(
+                family,
+                layout::history_key(&row.table, &row.key),
+                &row.value,
+            );
         }
         self.write(batch)
     }
@@ -311,7 +349,11 @@ impl LogStore for RocksStore {
         rows(iterator, query.limit, !query.newest_first)
     }
 
-    fn history_after(&self, after: Option<(String, Bytes)>, limit: usize) -> io::Result<Vec<HistoryRow>> {
+    fn history_after(
+        &self,
+        after: Option<(String, Bytes)>,
+        limit: usize,
+    ) -> io::Result<Vec<HistoryRow>> {
         let mut from = Vec::new();
         if let Some((table, key)) = after {
             from = layout::history_key(&table, &key);

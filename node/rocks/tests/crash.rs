@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
 use carillon_cluster::{Flushed, LogStore, StoredEntry};
-use carillon_telemetry::Metrics;
 use carillon_rocks::{Hooks, RocksStore};
+use carillon_telemetry::Metrics;
 
 const FOLDER: &str = "CARILLON_TEST_STORE";
 
@@ -22,7 +22,9 @@ fn entry(index: u64) -> StoredEntry {
 /// The other process: appends for ever and prints what was acknowledged. Does nothing when run as a test.
 #[test]
 fn writer_process() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
+    let Ok(folder) = std::env::var(FOLDER) else {
+        return;
+    };
     let store = RocksStore::open(folder.as_ref()).unwrap();
     let first = store.last().unwrap().map_or(1, |last| last.index + 1);
     let (under_way, done) = mpsc::sync_channel(64);
@@ -41,7 +43,11 @@ fn writer_process() {
                 result.unwrap();
                 writeln!(io::stdout(), "voted {index}").unwrap();
             };
-            store.set_value_durably("vote", Bytes::from(index.to_string()), Flushed::new(acknowledge));
+            store.set_value_durably(
+                "vote",
+                Bytes::from(index.to_string()),
+                Flushed::new(acknowledge),
+            );
         }
     }
 }
@@ -58,7 +64,9 @@ fn a_killed_process_has_lost_nothing_acknowledged() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = io::BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines = io::BufReader::new(writer.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let enough = acknowledged + 100 * round + round * round * 7;
         for line in lines.by_ref() {
             match line.split_once(' ') {
@@ -70,6 +78,10 @@ fn a_killed_process_has_lost_nothing_acknowledged() {
                 break;
             }
         }
+        assert!(
+            acknowledged >= enough,
+            "round {round}: the writer stopped by itself"
+        );
         writer.kill().unwrap();
         writer.wait().unwrap();
         for line in lines {
@@ -79,14 +91,21 @@ fn a_killed_process_has_lost_nothing_acknowledged() {
         }
         let store = RocksStore::open(folder.path()).unwrap();
         let entries = store.read(1..u64::MAX).unwrap();
-        assert!(entries.len() as u64 >= acknowledged, "round {round}: {} of {acknowledged}", entries.len());
+        assert!(
+            entries.len() as u64 >= acknowledged,
+            "round {round}: {} of {acknowledged}",
+            entries.len()
+        );
         for (place, found) in entries.iter().enumerate() {
             assert_eq!(*found, entry(place as u64 + 1), "round {round}");
         }
         let vote = store.value("vote").unwrap().map_or(0, |vote| {
             std::str::from_utf8(&vote).unwrap().parse::<u64>().unwrap()
         });
-        assert!(vote >= voted, "round {round}: the vote went back from {voted} to {vote}");
+        assert!(
+            vote >= voted,
+            "round {round}: the vote went back from {voted} to {vote}"
+        );
     }
 }
 
@@ -107,7 +126,10 @@ fn a_failing_sync_acknowledges_nothing_ever_again() {
     let store = RocksStore::open_with(folder.path(), Metrics::new().raft, hooks).unwrap();
     let append = |index| {
         let (done, flushed) = mpsc::channel();
-        store.append(vec![entry(index)], Flushed::new(move |result| done.send(result).unwrap()));
+        store.append(
+            vec![entry(index)],
+            Flushed::new(move |result| done.send(result).unwrap()),
+        );
         flushed.recv().unwrap()
     };
     assert!(append(1).is_ok());
@@ -139,9 +161,16 @@ fn nothing_is_acknowledged_while_a_sync_hangs() {
     let (done, flushed) = mpsc::channel();
     for index in 1..=3 {
         let done = done.clone();
-        store.append(vec![entry(index)], Flushed::new(move |_| done.send(index).unwrap()));
+        store.append(
+            vec![entry(index)],
+            Flushed::new(move |_| done.send(index).unwrap()),
+        );
     }
-    assert_eq!(store.read(1..10).unwrap().len(), 3, "entries are readable before they are on disk");
+    assert_eq!(
+        store.read(1..10).unwrap().len(),
+        3,
+        "entries are readable before they are on disk"
+    );
     assert!(flushed.try_recv().is_err());
     drop(release);
     let order: Vec<u64> = (0..3).map(|_| flushed.recv().unwrap()).collect();

@@ -1,5 +1,6 @@
 //! All nodes lose power and come back on their disks.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(60);
 const WRITES: u64 = 500;
 
-fn config(name: &str, entry: Entry) -> Config {
+fn config(name: &str, address: SocketAddr, entry: Entry) -> Config {
     Config {
         timing: Timing::stretched(),
         // Small, so that a restart finds a snapshot, a purged log and entries after it.
@@ -22,7 +23,7 @@ fn config(name: &str, entry: Entry) -> Config {
             logs_kept: 50,
             logs_purged_together: 1,
         },
-        ..Config::new(name, "127.0.0.1:0".parse().unwrap(), entry)
+        ..Config::new(name, address, entry)
     }
 }
 
@@ -37,12 +38,21 @@ async fn open(folder: &Path) -> Arc<RocksStore> {
             };
         }
     };
-    tokio::time::timeout(PATIENCE, opened).await.expect("the store is free")
+    tokio::time::timeout(PATIENCE, opened)
+        .await
+        .expect("the store is free")
 }
 
-async fn start(name: &str, folder: &TempDir, entry: Entry) -> Cluster<Registers> {
+async fn start(
+    name: &str,
+    address: SocketAddr,
+    folder: &TempDir,
+    entry: Entry,
+) -> Cluster<Registers> {
     let store = open(folder.path()).await;
-    Cluster::start(config(name, entry), store).await.unwrap()
+    Cluster::start(config(name, address, entry), store)
+        .await
+        .unwrap()
 }
 
 fn found() -> Entry {
@@ -65,30 +75,39 @@ fn written(cluster: &Cluster<Registers>) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_acknowledged_survives_the_end_of_all_processes() {
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let a = start("a", &folders[0], found()).await;
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    let a = start("a", anywhere, &folders[0], found()).await;
     let mut nodes = vec![a];
     for (name, folder) in [("b", &folders[1]), ("c", &folders[2])] {
         let token = nodes[0].issue_token(PATIENCE).await.unwrap();
-        nodes.push(start(name, folder, Entry::Join(token)).await);
+        nodes.push(start(name, anywhere, folder, Entry::Join(token)).await);
     }
+    let addresses: Vec<_> = nodes.iter().map(Cluster::address).collect();
     let numbers: Vec<_> = nodes.iter().map(Cluster::node).collect();
     for value in 0..WRITES {
         let at = &nodes[usize::try_from(value % 3).unwrap()];
-        at.propose(RegistersCommand::Set(format!("r{value}"), value)).await.unwrap();
+        at.propose(RegistersCommand::Set(format!("r{value}"), value))
+            .await
+            .unwrap();
     }
     for node in nodes.drain(..) {
         node.stop().await;
     }
-    let names = ["a", "b", "c"].into_iter().zip(&folders);
-    for (name, folder) in names {
-        nodes.push(start(name, folder, found()).await);
+    for ((name, address), folder) in ["a", "b", "c"].into_iter().zip(addresses).zip(&folders) {
+        nodes.push(start(name, address, folder, found()).await);
     }
     assert_eq!(nodes.iter().map(Cluster::node).collect::<Vec<_>>(), numbers);
     for node in &nodes {
-        let state = tokio::time::timeout(PATIENCE, node.linearizable()).await.unwrap().unwrap();
+        let state = tokio::time::timeout(PATIENCE, node.linearizable())
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(state.applied, WRITES);
         assert!((0..WRITES).all(|value| state.values[&format!("r{value}")] == value));
         assert_eq!(written(node), usize::try_from(WRITES).unwrap());
     }
-    nodes[1].propose(RegistersCommand::Add("r1".to_owned(), 1)).await.unwrap();
+    nodes[1]
+        .propose(RegistersCommand::Add("r1".to_owned(), 1))
+        .await
+        .unwrap();
 }

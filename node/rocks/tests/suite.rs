@@ -16,7 +16,10 @@ fn entry(index: u64) -> StoredEntry {
 
 fn append(store: &RocksStore, range: std::ops::Range<u64>) {
     let (done, flushed) = std::sync::mpsc::channel();
-    store.append(range.map(entry).collect(), Flushed::new(move |result| done.send(result).unwrap()));
+    store.append(
+        range.map(entry).collect(),
+        Flushed::new(move |result| done.send(result).unwrap()),
+    );
     flushed.recv().unwrap().unwrap();
 }
 
@@ -29,7 +32,9 @@ fn row(table: &str, key: &str) -> HistoryRow {
 }
 
 fn keys(rows: &[HistoryRow]) -> Vec<&str> {
-    rows.iter().map(|row| std::str::from_utf8(&row.key).unwrap()).collect()
+    rows.iter()
+        .map(|row| std::str::from_utf8(&row.key).unwrap())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,10 +61,21 @@ fn everything_is_there_after_reopening() {
             let meta = Bytes::from("meta");
             store.set_snapshot(StoredSnapshot { meta, state }).unwrap();
         }
-        store.add_history(vec![row("calls", "b"), row("calls", "a"), row("audit", "z")]).unwrap();
+        store
+            .add_history(vec![
+                row("calls", "b"),
+                row("calls", "a"),
+                row("audit", "z"),
+            ])
+            .unwrap();
     }
     let store = RocksStore::open(folder.path()).unwrap();
-    let indices: Vec<u64> = store.read(0..1_000).unwrap().iter().map(|entry| entry.index).collect();
+    let indices: Vec<u64> = store
+        .read(0..1_000)
+        .unwrap()
+        .iter()
+        .map(|entry| entry.index)
+        .collect();
     assert_eq!(indices, (11..91).collect::<Vec<_>>());
     assert_eq!(store.last().unwrap(), Some(entry(90)));
     assert_eq!(store.value("purged").unwrap(), Some(Bytes::from("10")));
@@ -77,7 +93,9 @@ fn everything_is_there_after_reopening() {
     let first = store.history_after(None, 2).unwrap();
     assert_eq!(keys(&first), ["z", "a"]);
     let last = first.last().unwrap();
-    let rest = store.history_after(Some((last.table.clone(), last.key.clone())), 2).unwrap();
+    let rest = store
+        .history_after(Some((last.table.clone(), last.key.clone())), 2)
+        .unwrap();
     assert_eq!(keys(&rest), ["b"]);
 }
 
@@ -91,12 +109,17 @@ fn a_store_of_a_newer_version_is_refused() {
         let families = ["default", "meta", "logs", "history", "snapshot"];
         let database = rocksdb::DB::open_cf(&options, folder.path(), families).unwrap();
         let meta = database.cf_handle("meta").unwrap();
-        database.put_cf(meta, "format", 2_u32.to_be_bytes()).unwrap();
+        database
+            .put_cf(meta, "format", 2_u32.to_be_bytes())
+            .unwrap();
     }
     let Err(error) = RocksStore::open(folder.path()) else {
         panic!("a newer format was accepted");
     };
-    assert!(format!("{error:#}").contains("it has format 2"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("it has format 2"),
+        "{error:#}"
+    );
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl<M: Replicated> Cluster<M> {
             retention: config.retention,
             digest_interval: Duration::from_millis(config.digest_interval_ms),
         };
-        let replica = Replica::start_counting(settings, config.metrics, store, transport.clone()).await?;
+        let replica =
+            Replica::start_counting(settings, config.metrics, store, transport.clone()).await?;
         let shared = Shared {
             teller: Teller::new(transport.clone()),
             endpoint,

@@ -56,11 +56,11 @@ where
 }
 
 async fn serve_node<M: Replicated>(connection: Connection, from: NodeId, replica: Node<M>) {
-    if replica.administration().expelled.contains(&from) {
-        tracing::warn!(%from, address = %connection.remote_address(), "a removed node calls");
-        return connection.close("this node was removed from the cluster");
-    }
     loop {
+        if replica.administration().expelled.contains(&from) {
+            tracing::warn!(%from, address = %connection.remote_address(), "a removed node calls");
+            return connection.close("this node was removed from the cluster");
+        }
         let replica = replica.clone();
         match connection.accept().await {
             Ok(Incoming::Both(sender, receiver)) => {

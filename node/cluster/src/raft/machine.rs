@@ -221,7 +221,9 @@ impl<M: Replicated, R: Runtime> RaftStateMachine<TypeConfig<R>> for Machine<M, R
                 self.enter(&mut batch, entry?)?;
             }
             self.publish(batch)?;
-            self.metrics.apply_seconds.observe(began.elapsed().as_secs_f64());
+            self.metrics
+                .apply_seconds
+                .observe(began.elapsed().as_secs_f64());
         }
         Ok(())
     }

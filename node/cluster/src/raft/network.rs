@@ -1,7 +1,9 @@
 //! openraft's network on a `Transport`.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,10 +44,28 @@ pub(crate) struct SnapshotHeader<R: Runtime> {
     pub(crate) meta: SnapshotMetaOf<TypeConfig<R>>,
 }
 
+/// Where the nodes are by the newest membership. openraft keeps a client for as long as its node is a member, with the
+/// address that the node had when it became one.
+#[derive(Clone, Default)]
+pub(crate) struct Addresses(Arc<Mutex<BTreeMap<NodeId, SocketAddr>>>);
+
+impl Addresses {
+    pub(crate) fn set(&self, addresses: BTreeMap<NodeId, SocketAddr>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    fn newest(&self, to: Destination) -> Destination {
+        let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = addresses.get(&to.node).copied().unwrap_or(to.address);
+        Destination { address, ..to }
+    }
+}
+
 pub(crate) struct Network<T> {
     pub(crate) local: NodeId,
     pub(crate) transport: T,
     pub(crate) store: Arc<dyn LogStore>,
+    pub(crate) addresses: Addresses,
 }
 
 pub(crate) struct Client<T> {
@@ -53,6 +73,7 @@ pub(crate) struct Client<T> {
     to: Destination,
     transport: T,
     store: Arc<dyn LogStore>,
+    addresses: Addresses,
     /// Heartbeats go by calls of their own: entries in front of them must not delay them.
     streams: bool,
 }
@@ -68,6 +89,7 @@ impl<T: Transport> Network<T> {
             to,
             transport: self.transport.clone(),
             store: self.store.clone(),
+            addresses: self.addresses.clone(),
             streams,
         }
     }
@@ -86,6 +108,10 @@ impl<R: Runtime, T: Transport> RaftNetworkFactory<TypeConfig<R>> for Network<T> 
 }
 
 impl<T: Transport> Client<T> {
+    fn destination(&self) -> Destination {
+        self.addresses.newest(self.to)
+    }
+
     async fn call<R: Runtime, A: DeserializeOwned>(
         &self,
         kind: Kind,
@@ -95,7 +121,10 @@ impl<T: Transport> Client<T> {
     ) -> Result<A, RPCError<TypeConfig<R>>> {
         let limit = option.soft_ttl().max(SHORTEST_CALL);
         let message = Message::new(kind, encode(request));
-        let answer = self.transport.call(self.to, message, limit).await;
+        let answer = self
+            .transport
+            .call(self.destination(), message, limit)
+            .await;
         let answer = answer.map_err(|error| match error {
             CallError::NotReached(_) => RPCError::Unreachable(Unreachable::new(&error)),
             CallError::NoAnswer(_) => RPCError::Timeout(Timeout {
@@ -145,7 +174,7 @@ impl<R: Runtime, T: Transport> RaftNetworkV2<TypeConfig<R>> for Client<T> {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
-            let opened = self.transport.open_append(self.to).await;
+            let opened = self.transport.open_append(self.destination()).await;
             match opened.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))? {
                 None => stream_append_sequential(self, input, option).await,
                 Some((sender, receiver)) => Ok(pipelined::<R, S>(input, sender, receiver)),
@@ -186,7 +215,7 @@ impl<R: Runtime, T: Transport> RaftNetworkV2<TypeConfig<R>> for Client<T> {
             state: snapshot.snapshot,
             store: self.store.clone(),
         };
-        let sent = std::pin::pin!(self.transport.send_snapshot(self.to, offer));
+        let sent = std::pin::pin!(self.transport.send_snapshot(self.destination(), offer));
         let cancel = std::pin::pin!(cancel);
         let answer = match R::select2(cancel, sent).await {
             openraft::async_runtime::Select2::First(closed) => {

@@ -42,11 +42,17 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let metrics = &self.inner.metrics;
         let index = |id: Option<LogIdOf<TypeConfig<R>>>| id.map_or(0, |id| id.index);
         let (committed, applied) = (index(raft.local_committed), index(raft.last_applied));
-        metrics.is_leader.set(u64::from(raft.current_leader == Some(self.node())));
+        metrics
+            .is_leader
+            .set(u64::from(raft.current_leader == Some(self.node())));
         metrics.term.set(raft.current_term);
         metrics.last_applied.set(applied);
-        metrics.commit_lag_entries.set(committed.saturating_sub(applied));
-        metrics.voters.set(raft.membership_config.voter_ids().count() as u64);
+        metrics
+            .commit_lag_entries
+            .set(committed.saturating_sub(applied));
+        metrics
+            .voters
+            .set(raft.membership_config.voter_ids().count() as u64);
     }
 
     fn leave_duty(&self, error: &Fatal<TypeConfig<R>>) {
@@ -58,7 +64,9 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             self.inner.metrics.storage_healthy.set(0);
         }
         self.inner.metrics.is_leader.set(0);
-        self.inner.out_of_duty.store(Some(Arc::new(error.to_string())));
+        self.inner
+            .out_of_duty
+            .store(Some(Arc::new(error.to_string())));
     }
 }
 
@@ -68,14 +76,28 @@ fn upgrade<M: Replicated, R: Runtime, T: Transport>(
     inner.upgrade().map(|inner| Replica { inner })
 }
 
-/// A node whose Raft has stopped on an error acknowledges nothing more, and says so.
+/// Follows Raft: where the nodes are, what to show, and whether it still runs. A node whose Raft has stopped on an error acknowledges nothing more, and says so.
 async fn watch_duty<M: Replicated, R: Runtime, T: Transport>(inner: Weak<Inner<M, R, T>>) {
     let Some(mut metrics) = upgrade(&inner).map(|replica| replica.inner.raft.metrics()) else {
         return;
     };
+    let mut membership = None;
     loop {
-        let Some(replica) = upgrade(&inner) else { return };
+        let Some(replica) = upgrade(&inner) else {
+            return;
+        };
         replica.gauge(&metrics.borrow_watched());
+        let newest = metrics
+            .borrow_watched()
+            .membership_config
+            .log_id()
+            .to_owned();
+        if newest != membership {
+            membership = newest;
+            let members = replica.members().into_iter();
+            let addresses = members.map(|(node, member)| (node, member.address));
+            replica.inner.addresses.set(addresses.collect());
+        }
         let running = metrics.borrow_watched().running_state.clone();
         if let Err(error) = running {
             return replica.leave_duty(&error);
@@ -105,7 +127,12 @@ async fn compare_states<M: Replicated, R: Runtime, T: Transport>(
                 }
             }
             Checkpoint::Compare { index, digest } => {
-                digests.compare(index, digest, &replica.inner.comparisons, &replica.inner.metrics);
+                digests.compare(
+                    index,
+                    digest,
+                    &replica.inner.comparisons,
+                    &replica.inner.metrics,
+                );
             }
         }
     }

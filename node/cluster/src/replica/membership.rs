@@ -43,7 +43,8 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             address: member.address,
         });
         let contacts: Vec<_> = contacts.iter().copied().chain(known).collect();
-        self.change(Change::Admit { node, member }, &contacts, limit).await
+        self.change(Change::Admit { node, member }, &contacts, limit)
+            .await
     }
 
     /// Whether this node votes, by `member`.

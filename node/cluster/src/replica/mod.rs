@@ -26,7 +26,7 @@ use crate::changes::{Changes, Published};
 use crate::config::{Retention, Timing};
 use crate::raft::log::Log;
 use crate::raft::machine::Machine;
-use crate::raft::network::Network;
+use crate::raft::network::{Addresses, Network};
 use crate::raft::types::{Member, TypeConfig};
 use crate::transport::{Destination, Transport};
 use crate::verify::Comparisons;
@@ -67,6 +67,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Clone for Replica<M, R, T> {
 struct Inner<M: Replicated, R: Runtime, T: Transport> {
     settings: Settings,
     metrics: RaftMetrics,
+    addresses: Addresses,
     raft: Raft<TypeConfig<R>, Machine<M, R>>,
     transport: T,
     store: Arc<dyn LogStore>,
@@ -81,7 +82,11 @@ struct Inner<M: Replicated, R: Runtime, T: Transport> {
 
 impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     /// Starts the node on what its store holds.
-    pub async fn start(settings: Settings, store: Arc<dyn LogStore>, transport: T) -> anyhow::Result<Self> {
+    pub async fn start(
+        settings: Settings,
+        store: Arc<dyn LogStore>,
+        transport: T,
+    ) -> anyhow::Result<Self> {
         Self::start_counting(settings, Metrics::new().raft, store, transport).await
     }
 
@@ -95,11 +100,18 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let config = Arc::new(settings.timing.raft(settings.retention)?);
         let published = Arc::new(Published::new());
         let (checkpoints, checkpoints_taken) = mpsc::channel(CHECKPOINTS_QUEUED);
-        let machine = Machine::<M, R>::new(store.clone(), published.clone(), checkpoints, metrics.clone());
+        let machine = Machine::<M, R>::new(
+            store.clone(),
+            published.clone(),
+            checkpoints,
+            metrics.clone(),
+        );
+        let addresses = Addresses::default();
         let network = Network {
             local: settings.node,
             transport: transport.clone(),
             store: store.clone(),
+            addresses: addresses.clone(),
         };
         let raft = Raft::new(
             settings.node,
@@ -112,6 +124,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let inner = Inner {
             settings,
             metrics,
+            addresses,
             raft,
             transport,
             store,

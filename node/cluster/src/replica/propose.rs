@@ -79,7 +79,9 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let began = <R as AsyncRuntime>::Instant::now();
         let outcome = self.insist(body, limit).await;
         let metrics = &self.inner.metrics;
-        metrics.propose_seconds.observe(began.elapsed().as_secs_f64());
+        metrics
+            .propose_seconds
+            .observe(began.elapsed().as_secs_f64());
         metrics.proposals(outcome.is_ok()).increment();
         outcome
     }

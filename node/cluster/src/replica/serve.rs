@@ -145,12 +145,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     }
 
     /// Installs a snapshot that has arrived whole.
-    pub async fn install(
-        &self,
-        from: NodeId,
-        header: &[u8],
-        state: Bytes,
-    ) -> io::Result<Bytes> {
+    pub async fn install(&self, from: NodeId, header: &[u8], state: Bytes) -> io::Result<Bytes> {
         self.heard(from);
         let header: SnapshotHeader<R> = decode(header)?;
         let snapshot = Snapshot {

@@ -66,8 +66,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             snapshot_index: index(metrics.snapshot),
             purged_index: index(metrics.purged),
             peers: peers.collect(),
-            quorum: out_of_duty.is_none()
-                && self.has_quorum(role, acknowledged_ago),
+            quorum: out_of_duty.is_none() && self.has_quorum(role, acknowledged_ago),
             out_of_duty,
             digests_compared: self.inner.comparisons.made.load(Ordering::Relaxed),
             digests_differing: self.inner.comparisons.differing.load(Ordering::Relaxed),

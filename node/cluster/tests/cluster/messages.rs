@@ -18,10 +18,23 @@ async fn a_node_asks_another_and_knows_who_answers() {
         Bytes::from(format!("{from}: {}", String::from_utf8_lossy(&body)))
     });
     let (asked, to) = (&nodes[2].cluster, nodes[1].id());
-    let answer = asked.request(to, "echo", Bytes::from("hello"), LIMIT).await.unwrap();
+    let answer = asked
+        .request(to, "echo", Bytes::from("hello"), LIMIT)
+        .await
+        .unwrap();
     assert_eq!(answer, "3: hello");
-    assert!(asked.request(to, "nobody", Bytes::new(), LIMIT).await.is_err());
-    assert!(asked.request(NodeId(9), "echo", Bytes::new(), LIMIT).await.is_err());
+    assert!(
+        asked
+            .request(to, "nobody", Bytes::new(), LIMIT)
+            .await
+            .is_err()
+    );
+    assert!(
+        asked
+            .request(NodeId(9), "echo", Bytes::new(), LIMIT)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,9 +46,14 @@ async fn messages_to_a_node_arrive_in_order() {
         hear.lock().unwrap().push((from, body));
         std::future::ready(Bytes::new())
     });
-    let expected: Vec<_> = (0..500).map(|n| (nodes[1].id(), Bytes::from(n.to_string()))).collect();
+    let expected: Vec<_> = (0..500)
+        .map(|n| (nodes[1].id(), Bytes::from(n.to_string())))
+        .collect();
     for (_, body) in &expected {
-        nodes[1].cluster.send(nodes[0].id(), "sip", body.clone()).unwrap();
+        nodes[1]
+            .cluster
+            .send(nodes[0].id(), "sip", body.clone())
+            .unwrap();
     }
     eventually("all arrive", || heard.lock().unwrap().len() == 500).await;
     assert_eq!(*heard.lock().unwrap(), expected);

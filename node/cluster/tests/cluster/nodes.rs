@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_cluster::testing::{Registers, RegistersCommand};
-use carillon_cluster::{Cluster, Config, Entry, MemoryStore, NodeId, ProposeError, Replicated, Retention, Role, Timing};
+use carillon_cluster::{
+    Cluster, Config, Entry, MemoryStore, NodeId, ProposeError, Replicated, Retention, Role, Timing,
+};
 
 /// Longer than any of this takes on a busy machine; a story that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +36,9 @@ pub(crate) fn config(name: &str, entry: Entry) -> Config {
 
 pub(crate) async fn start<M: Replicated>(config: Config) -> Node<M> {
     let store = MemoryStore::new();
-    let cluster = Cluster::start(config, Arc::new(store.clone())).await.unwrap();
+    let cluster = Cluster::start(config, Arc::new(store.clone()))
+        .await
+        .unwrap();
     Node { cluster, store }
 }
 

@@ -11,7 +11,10 @@ use super::nodes::{eventually, in_time, insist, set, take_leader, three};
 async fn a_node_alone_refuses_and_says_so() {
     let mut nodes = three::<Registers>().await;
     insist(&nodes[0].cluster, set("x", 1)).await;
-    eventually("all see the quorum", || nodes.iter().all(|node| node.cluster.status().quorum)).await;
+    eventually("all see the quorum", || {
+        nodes.iter().all(|node| node.cluster.status().quorum)
+    })
+    .await;
     // The leader is the one that stays: it must notice by itself.
     let leader = take_leader(&mut nodes).await;
     for node in &nodes {
@@ -23,5 +26,9 @@ async fn a_node_alone_refuses_and_says_so() {
     assert_eq!(refused, Err(ProposeError::Unavailable));
     let read = in_time("an answer", leader.cluster.linearizable()).await;
     assert_eq!(read.err(), Some(ReadError::Unavailable));
-    assert_eq!(leader.cluster.state().values["x"], 1, "what it has it shows");
+    assert_eq!(
+        leader.cluster.state().values["x"],
+        1,
+        "what it has it shows"
+    );
 }

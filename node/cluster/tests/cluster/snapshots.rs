@@ -26,7 +26,10 @@ async fn a_new_node_gets_state_and_history_by_snapshot_while_writes_go_on() {
     for value in 0..600 {
         insist(&a.cluster, set(&format!("r{}", value % 40), value)).await;
     }
-    eventually("the log was purged", || a.cluster.status().purged_index > 300).await;
+    eventually("the log was purged", || {
+        a.cluster.status().purged_index > 300
+    })
+    .await;
     let stop = Arc::new(AtomicBool::new(false));
     let writer = {
         let (cluster, stop) = (a.cluster.clone(), stop.clone());

@@ -20,7 +20,9 @@ impl Replicated for Drifting {
 
     fn apply(state: &mut RegistersState, at: Stamp, command: &RegistersCommand) -> Applied<Self> {
         let applied = Registers::apply(state, at, command);
-        state.values.insert("drift".to_owned(), WRITES.fetch_add(1, Ordering::Relaxed));
+        state
+            .values
+            .insert("drift".to_owned(), WRITES.fetch_add(1, Ordering::Relaxed));
         Applied {
             outcome: applied.outcome,
             events: applied.events,
@@ -37,7 +39,11 @@ async fn compare<M: Replicated>(nodes: &mut Vec<Node<M>>) {
     let leader = take_leader(nodes).await;
     in_time("a comparison", leader.cluster.compare_states()).await;
     nodes.push(leader);
-    let compared = || nodes.iter().all(|node| node.cluster.status().digests_compared == 1);
+    let compared = || {
+        nodes
+            .iter()
+            .all(|node| node.cluster.status().digests_compared == 1)
+    };
     eventually("all have compared", compared).await;
 }
 
@@ -46,7 +52,11 @@ async fn nodes_that_agree_say_so() {
     let mut nodes = three::<Registers>().await;
     nodes[0].cluster.propose(set("x", 1)).await.unwrap();
     compare(&mut nodes).await;
-    assert!(nodes.iter().all(|node| node.cluster.status().digests_differing == 0));
+    assert!(
+        nodes
+            .iter()
+            .all(|node| node.cluster.status().digests_differing == 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +64,9 @@ async fn a_node_whose_state_drifts_is_noticed() {
     let mut nodes = three::<Drifting>().await;
     nodes[0].cluster.propose(set("x", 1)).await.unwrap();
     compare(&mut nodes).await;
-    let differing: u64 = nodes.iter().map(|node| node.cluster.status().digests_differing).sum();
+    let differing: u64 = nodes
+        .iter()
+        .map(|node| node.cluster.status().digests_differing)
+        .sum();
     assert_eq!(differing, 2, "both followers differ from the leader");
 }

@@ -12,13 +12,23 @@ async fn a_write_on_a_follower_is_applied_once_everywhere() {
     for node in &nodes {
         assert!(!node.leads());
         node.cluster.propose(add("x", 1)).await.unwrap();
-        assert!(node.cluster.state().values["x"] > 0, "who wrote sees it at once");
+        assert!(
+            node.cluster.state().values["x"] > 0,
+            "who wrote sees it at once"
+        );
     }
     nodes.push(leader);
     for node in &nodes {
-        let state = in_time("replication", node.cluster.until(|state| state.applied == 2)).await;
+        let state = in_time(
+            "replication",
+            node.cluster.until(|state| state.applied == 2),
+        )
+        .await;
         assert_eq!(state.values["x"], 2);
-        assert!(state.now_ms > 1_700_000_000_000, "the leader's time is in it");
+        assert!(
+            state.now_ms > 1_700_000_000_000,
+            "the leader's time is in it"
+        );
     }
 }
 
@@ -32,7 +42,12 @@ async fn writes_go_on_when_the_leader_dies() {
         insist(&node.cluster, add("after", 1)).await;
     }
     for node in &nodes {
-        let state = in_time("both", node.cluster.until(|state| state.values.get("after") == Some(&2))).await;
+        let state = in_time(
+            "both",
+            node.cluster
+                .until(|state| state.values.get("after") == Some(&2)),
+        )
+        .await;
         assert_eq!(state.values["before"], 1);
     }
 }
@@ -58,7 +73,10 @@ async fn every_command_is_applied_once_while_leadership_moves() {
     for _ in 0..2 {
         for node in &nodes {
             node.cluster.transfer_leader(Some(node.id())).await.ok();
-            eventually("it leads", || node.leads() || writers.iter().all(|writer| writer.is_finished())).await;
+            eventually("it leads", || {
+                node.leads() || writers.iter().all(|writer| writer.is_finished())
+            })
+            .await;
         }
     }
     let mut expected = 0;
@@ -67,7 +85,9 @@ async fn every_command_is_applied_once_while_leadership_moves() {
     }
     assert!(expected > 0);
     for node in &nodes {
-        let state = in_time("a read", node.cluster.linearizable()).await.unwrap();
+        let state = in_time("a read", node.cluster.linearizable())
+            .await
+            .unwrap();
         assert_eq!(state.values["sum"], expected);
     }
 }
@@ -88,8 +108,16 @@ async fn leadership_is_handed_over_on_shutdown() {
 async fn a_linearizable_read_sees_what_another_node_wrote() {
     let nodes = three::<Registers>().await;
     for value in 1..=10 {
-        nodes[(value % 3) as usize].cluster.propose(set("x", value)).await.unwrap();
-        let state = nodes[((value + 1) % 3) as usize].cluster.linearizable().await.unwrap();
+        nodes[(value % 3) as usize]
+            .cluster
+            .propose(set("x", value))
+            .await
+            .unwrap();
+        let state = nodes[((value + 1) % 3) as usize]
+            .cluster
+            .linearizable()
+            .await
+            .unwrap();
         assert_eq!(state.values["x"], value);
     }
 }

@@ -10,8 +10,8 @@ use openraft_rt_sim::SimRuntime;
 use tokio::sync::oneshot;
 
 use carillon_cluster::{
-    CallError, Destination, HistoryRow, MemoryStore, Message, Replica, Replicated, Runtime, Settings,
-    SnapshotOffer, Transport, NodeId,
+    CallError, Destination, HistoryRow, MemoryStore, Message, NodeId, Replica, Replicated, Runtime,
+    Settings, SnapshotOffer, Transport,
 };
 
 /// A replica in virtual time.
@@ -51,6 +51,7 @@ impl Weather {
 struct World<M: Replicated> {
     random: SplitMix,
     weather: Weather,
+    slow_disks: Option<u64>,
     cut: BTreeSet<(NodeId, NodeId)>,
     up: BTreeMap<NodeId, SimReplica<M>>,
 }
@@ -74,6 +75,7 @@ impl<M: Replicated> Fabric<M> {
         let world = World {
             random: SplitMix(seed),
             weather: Weather::FAIR,
+            slow_disks: None,
             cut: BTreeSet::new(),
             up: BTreeMap::new(),
         };
@@ -89,6 +91,11 @@ impl<M: Replicated> Fabric<M> {
     /// Changes how the network and the disks behave.
     pub(crate) fn set_weather(&self, weather: Weather) {
         self.world().weather = weather;
+    }
+
+    /// Lets every sync take up to `sync_max_us`, in any weather.
+    pub(crate) fn slow_disks(&self, sync_max_us: u64) {
+        self.world().slow_disks = Some(sync_max_us);
     }
 
     /// Lets nothing through from `from` to `to`; the other direction stays as it is.
@@ -107,14 +114,21 @@ impl<M: Replicated> Fabric<M> {
     }
 
     /// Starts a node on `store`, which must not be flushed by anybody else.
-    pub(crate) async fn start(&self, settings: Settings, store: &MemoryStore) -> anyhow::Result<SimReplica<M>> {
+    pub(crate) async fn start(
+        &self,
+        settings: Settings,
+        store: &MemoryStore,
+    ) -> anyhow::Result<SimReplica<M>> {
         let transport = SimTransport {
             node: settings.node,
             alive: Arc::new(AtomicBool::new(true)),
             fabric: self.clone(),
         };
         let node = settings.node;
-        SimRuntime::detach(self.clone().sync_disk(store.clone(), transport.alive.clone()));
+        SimRuntime::detach(
+            self.clone()
+                .sync_disk(store.clone(), transport.alive.clone()),
+        );
         let replica = Replica::start(settings, Arc::new(store.clone()), transport).await?;
         self.world().up.insert(node, replica.clone());
         Ok(replica)
@@ -133,12 +147,15 @@ impl<M: Replicated> Fabric<M> {
 
     async fn sync_disk(self, store: MemoryStore, alive: Arc<AtomicBool>) {
         while alive.load(Ordering::Relaxed) {
-            if SimRuntime::within(Duration::from_secs(1), store.unflushed()).await.is_none() {
+            if SimRuntime::within(Duration::from_secs(1), store.unflushed())
+                .await
+                .is_none()
+            {
                 continue;
             }
             let pause = {
                 let mut world = self.world();
-                let longest = world.weather.sync_max_us;
+                let longest = world.slow_disks.unwrap_or(world.weather.sync_max_us);
                 world.random.below(longest + 1)
             };
             sleep(Duration::from_micros(pause)).await;
@@ -197,7 +214,12 @@ enum Parcel {
 }
 
 impl<M: Replicated> SimTransport<M> {
-    async fn exchange(&self, to: NodeId, parcel: Parcel, limit: Duration) -> Result<Bytes, CallError> {
+    async fn exchange(
+        &self,
+        to: NodeId,
+        parcel: Parcel,
+        limit: Duration,
+    ) -> Result<Bytes, CallError> {
         let (answer, answered) = oneshot::channel();
         // In a task of its own: the peer works on when the caller has given up.
         SimRuntime::detach(self.clone().deliver(to, parcel, answer));
@@ -213,18 +235,30 @@ impl<M: Replicated> SimTransport<M> {
             sleep(Duration::from_secs(3_600)).await;
             drop::<oneshot::Sender<Bytes>>(answer);
         };
-        let Some(delay) = self.alive().then(|| self.fabric.fate(self.node, to)).flatten() else {
+        let Some(delay) = self
+            .alive()
+            .then(|| self.fabric.fate(self.node, to))
+            .flatten()
+        else {
             return lost(answer).await;
         };
         sleep(delay).await;
-        let Some(peer) = self.alive().then(|| self.fabric.arrives(self.node, to)).flatten() else {
+        let Some(peer) = self
+            .alive()
+            .then(|| self.fabric.arrives(self.node, to))
+            .flatten()
+        else {
             return lost(answer).await;
         };
         let body = match parcel {
             Parcel::Message(message) => peer.serve(self.node, message).await,
             Parcel::Snapshot(whole) => install(&peer, self.node, whole).await,
         };
-        let back = peer.transport().alive().then(|| self.fabric.fate(to, self.node)).flatten();
+        let back = peer
+            .transport()
+            .alive()
+            .then(|| self.fabric.fate(to, self.node))
+            .flatten();
         let (Some(body), Some(delay)) = (body, back) else {
             return lost(answer).await;
         };
@@ -239,7 +273,11 @@ impl<M: Replicated> SimTransport<M> {
     }
 }
 
-async fn install<M: Replicated>(peer: &SimReplica<M>, from: NodeId, whole: WholeSnapshot) -> Option<Bytes> {
+async fn install<M: Replicated>(
+    peer: &SimReplica<M>,
+    from: NodeId,
+    whole: WholeSnapshot,
+) -> Option<Bytes> {
     peer.take_history(whole.history).ok()?;
     peer.install(from, &whole.header, whole.state).await.ok()
 }
@@ -249,11 +287,21 @@ async fn sleep(pause: Duration) {
 }
 
 impl<M: Replicated> Transport for SimTransport<M> {
-    async fn call(&self, to: Destination, message: Message, limit: Duration) -> Result<Bytes, CallError> {
-        self.exchange(to.node, Parcel::Message(message), limit).await
+    async fn call(
+        &self,
+        to: Destination,
+        message: Message,
+        limit: Duration,
+    ) -> Result<Bytes, CallError> {
+        self.exchange(to.node, Parcel::Message(message), limit)
+            .await
     }
 
-    async fn send_snapshot(&self, to: Destination, offer: SnapshotOffer) -> Result<Bytes, CallError> {
+    async fn send_snapshot(
+        &self,
+        to: Destination,
+        offer: SnapshotOffer,
+    ) -> Result<Bytes, CallError> {
         const LIMIT: Duration = Duration::from_secs(30);
         let history = offer.store.history_after(None, usize::MAX);
         let whole = WholeSnapshot {

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_cluster::testing::{Registers, RegistersCommand, RegistersState};
-use carillon_cluster::{Member, MemoryStore, NodeId, ProposeError, Retention, Role, Settings, Timing};
+use carillon_cluster::{
+    Member, MemoryStore, NodeId, ProposeError, Retention, Role, Settings, Timing,
+};
 use openraft::AsyncRuntime;
 use openraft_rt_sim::SimRuntime;
 
@@ -44,7 +46,9 @@ impl Story {
         Self {
             fabric: Fabric::new(seed),
             replicas: Arc::default(),
-            stores: Arc::new(Mutex::new(NODES.iter().map(|node| (*node, new_store())).collect())),
+            stores: Arc::new(Mutex::new(
+                NODES.iter().map(|node| (*node, new_store())).collect(),
+            )),
             fates: Arc::default(),
             lives: Arc::default(),
             over: Arc::default(),
@@ -87,7 +91,10 @@ impl Story {
 
     fn leader(&self) -> Option<NodeId> {
         let replicas = self.replicas.lock().unwrap();
-        replicas.iter().find(|(_, replica)| replica.status().role == Role::Leader).map(|(node, _)| *node)
+        replicas
+            .iter()
+            .find(|(_, replica)| replica.status().role == Role::Leader)
+            .map(|(node, _)| *node)
     }
 
     fn some_node(&self) -> NodeId {
@@ -102,7 +109,9 @@ impl Story {
             }
             pause(self.fabric.random_below(30)).await;
             let name = format!("{client}-{n}");
-            let Some(replica) = self.replica(self.some_node()) else { continue };
+            let Some(replica) = self.replica(self.some_node()) else {
+                continue;
+            };
             self.note(&name, Fate::Perhaps);
             let command = RegistersCommand::Add(name.clone(), 1);
             let limit = Duration::from_millis(100 + self.fabric.random_below(2_000));
@@ -157,8 +166,22 @@ impl Story {
             address: ([10, 0, 0, u8::try_from(node.0).unwrap()], 7_400).into(),
         };
         let members = NODES.iter().map(|node| (*node, member(node))).collect();
-        self.replica(NODES[0]).unwrap().initialize(members).await.unwrap();
-        let clients: Vec<_> = (0..CLIENTS).map(|client| SimRuntime::spawn(self.clone().write(client))).collect();
+        self.replica(NODES[0])
+            .unwrap()
+            .initialize(members)
+            .await
+            .unwrap();
+        // Until something is committed there is no cluster that could lose anything.
+        while self
+            .replica(NODES[0])
+            .unwrap()
+            .linearizable()
+            .await
+            .is_err()
+        {}
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| SimRuntime::spawn(self.clone().write(client)))
+            .collect();
         for _ in 0..FAULTS {
             pause(self.fabric.random_below(1_500)).await;
             self.fault().await;
@@ -199,7 +222,8 @@ impl Story {
                     states.iter().all(|(_, state)| *state == states[0].1),
                     "the nodes disagree at {:?}: {}",
                     states.each_ref().map(|(at, _)| *at),
-                    difference(&states[0].1, &states[1].1) + &difference(&states[0].1, &states[2].1)
+                    difference(&states[0].1, &states[1].1)
+                        + &difference(&states[0].1, &states[2].1)
                 );
                 return RegistersState::clone(&states[0].1);
             }
@@ -221,15 +245,27 @@ impl Story {
                 return Err(format!("{name} was {fate:?} and is there {times} times"));
             }
         }
-        Ok(fates.values().filter(|fate| **fate == Fate::Applied).count())
+        Ok(fates
+            .values()
+            .filter(|fate| **fate == Fate::Applied)
+            .count())
     }
 }
 
 fn difference(a: &RegistersState, b: &RegistersState) -> String {
     let names = a.values.keys().chain(b.values.keys());
     let differing = names.filter(|name| a.values.get(*name) != b.values.get(*name));
-    let values = differing.map(|name| format!("{name}: {:?} {:?}; ", a.values.get(name), b.values.get(name)));
-    format!("applied {} {}, at {} {}; ", a.applied, b.applied, a.now_ms, b.now_ms) + &values.collect::<String>()
+    let values = differing.map(|name| {
+        format!(
+            "{name}: {:?} {:?}; ",
+            a.values.get(name),
+            b.values.get(name)
+        )
+    });
+    format!(
+        "applied {} {}, at {} {}; ",
+        a.applied, b.applied, a.now_ms, b.now_ms
+    ) + &values.collect::<String>()
 }
 
 async fn pause(ms: u64) {
@@ -237,10 +273,15 @@ async fn pause(ms: u64) {
 }
 
 /// Plays one seed on stores made by `new_store`; the end state, and how many commands were acknowledged.
-fn play(seed: u64, new_store: impl Fn() -> MemoryStore) -> Result<(RegistersState, usize), String> {
+fn play(
+    seed: u64,
+    new_store: impl Fn() -> MemoryStore,
+    prepare: impl Fn(&Story),
+) -> Result<(RegistersState, usize), String> {
     let mut runtime = SimRuntime::with_seed(seed);
     runtime.block_on(async {
         let story = Story::new(seed, new_store);
+        prepare(&story);
         let state = story.play().await;
         let acknowledged = story.judge(&state)?;
         Ok((state, acknowledged))
@@ -248,7 +289,11 @@ fn play(seed: u64, new_store: impl Fn() -> MemoryStore) -> Result<(RegistersStat
 }
 
 fn seeds() -> Vec<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     match number("CARILLON_SEED") {
         Some(seed) => vec![seed],
         None => (0..number("CARILLON_SEEDS").unwrap_or(50)).collect(),
@@ -259,7 +304,8 @@ fn seeds() -> Vec<u64> {
 fn what_was_acknowledged_is_there_once_after_any_faults() {
     let mut total = 0;
     for seed in seeds() {
-        let played = std::panic::catch_unwind(|| play(seed, MemoryStore::flushed_on_demand));
+        let played =
+            std::panic::catch_unwind(|| play(seed, MemoryStore::flushed_on_demand, |_| {}));
         match played {
             Ok(Ok((_, acknowledged))) => total += acknowledged,
             Ok(Err(wrong)) => panic!("CARILLON_SEED={seed}: {wrong}"),
@@ -269,15 +315,18 @@ fn what_was_acknowledged_is_there_once_after_any_faults() {
             }
         }
     }
-    assert!(total > 100 * seeds().len() / 2, "only {total} commands got through");
+    assert!(
+        total > 100 * seeds().len() / 2,
+        "only {total} commands got through"
+    );
 }
 
 #[test]
 fn a_seed_plays_the_same_way_twice() {
     for seed in 0..3 {
         assert_eq!(
-            play(seed, MemoryStore::flushed_on_demand),
-            play(seed, MemoryStore::flushed_on_demand),
+            play(seed, MemoryStore::flushed_on_demand, |_| {}),
+            play(seed, MemoryStore::flushed_on_demand, |_| {}),
             "seed {seed}"
         );
     }
@@ -286,7 +335,11 @@ fn a_seed_plays_the_same_way_twice() {
 #[test]
 fn a_disk_that_acknowledges_before_it_has_written_is_found_out() {
     let found = (0..50).any(|seed| {
-        let played = std::panic::catch_unwind(|| play(seed, MemoryStore::lying));
+        let played = std::panic::catch_unwind(|| {
+            play(seed, MemoryStore::lying, |story| {
+                story.fabric.slow_disks(500_000)
+            })
+        });
         !matches!(played, Ok(Ok(_)))
     });
     assert!(found, "fifty seeds do not notice it");
