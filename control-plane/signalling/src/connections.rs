@@ -20,6 +20,7 @@ pub(crate) struct Connections {
     by_peer: HashMap<(Transport, SocketAddr), u64>,
     per_source: HashMap<IpAddr, usize>,
     half_open: BTreeSet<u64>,
+    encrypted: usize,
 }
 
 struct Entry {
@@ -57,6 +58,7 @@ impl Connections {
             by_peer: HashMap::new(),
             per_source: HashMap::new(),
             half_open: BTreeSet::new(),
+            encrypted: 0,
         }
     }
 
@@ -94,6 +96,7 @@ impl Connections {
             cut: cut.clone(),
         };
         self.open.insert(flow.connection, entry);
+        self.encrypted += usize::from(transport.is_secure());
         self.by_peer.insert((transport, peer), flow.connection);
         self.half_open.insert(flow.connection);
         Ok(Admitted {
@@ -122,6 +125,7 @@ impl Connections {
         let Some(entry) = self.open.remove(&connection) else {
             return;
         };
+        self.encrypted -= usize::from(entry.flow.transport.is_secure());
         let key = (entry.flow.transport, entry.flow.peer);
         if self.by_peer.get(&key) == Some(&connection) {
             self.by_peer.remove(&key);
@@ -160,10 +164,11 @@ impl Connections {
     }
 
     pub(crate) fn count(&self, transport: Transport) -> usize {
-        self.open
-            .values()
-            .filter(|entry| entry.flow.transport == transport)
-            .count()
+        match transport {
+            Transport::Udp => 0,
+            Transport::Tcp => self.open.len() - self.encrypted,
+            Transport::Tls => self.encrypted,
+        }
     }
 }
 

@@ -169,7 +169,7 @@ struct Keeper {
 impl Keeper {
     async fn keep(self, mut requests: mpsc::Receiver<Request>) {
         let mut backoff = FIRST_BACKOFF;
-        loop {
+        while !requests.is_closed() {
             match self.greet().await {
                 Ok((connection, sender, receiver)) => {
                     backoff = FIRST_BACKOFF;
@@ -181,7 +181,9 @@ impl Keeper {
                     let end = self.converse(sender, receiver, &mut requests).await;
                     connection.close("conversation over");
                     self.metrics.media.servers_connected.decrement();
-                    tracing::warn!(server = %self.server.name, "media server lost: {end:#}");
+                    if let Err(error) = end {
+                        tracing::warn!(server = %self.server.name, "media server lost: {error:#}");
+                    }
                     self.tell(MediaEvent::Down(self.server.id)).await;
                 }
                 Err(error) => {
@@ -221,28 +223,25 @@ impl Keeper {
         }
     }
 
-    /// Until the connection breaks; why it did.
+    /// Until the connection breaks, or nobody needs it any more.
     async fn converse(
         &self,
         mut sender: FrameSender,
         mut receiver: FrameReceiver,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> anyhow::Error {
+    ) -> anyhow::Result<()> {
         loop {
             let step = tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.ask(&mut sender, request).await,
-                    None => return anyhow::anyhow!("not needed any more"),
+                    None => return Ok(()),
                 },
-                frame = receiver.recv() => match frame {
-                    Ok(Some(frame)) => self.hear(&frame).await,
-                    Ok(None) => return anyhow::anyhow!("the media server closed the stream"),
-                    Err(error) => return error.into(),
+                frame = receiver.recv() => match frame? {
+                    Some(frame) => self.hear(&frame).await,
+                    None => bail!("the media server closed the stream"),
                 },
             };
-            if let Err(error) = step {
-                return error;
-            }
+            step?;
         }
     }
 

@@ -22,11 +22,14 @@ impl Replicated for Telephony {
             now_ms: at.now_ms,
         };
         let applied = state.apply(at, command);
-        let history = applied.history.into_iter().map(|row| carillon_cluster::HistoryRow {
-            table: row.table.as_str().to_owned(),
-            key: Bytes::copy_from_slice(&row.key()),
-            value: row.value,
-        });
+        let history = applied
+            .history
+            .into_iter()
+            .map(|row| carillon_cluster::HistoryRow {
+                table: row.table.as_str().to_owned(),
+                key: Bytes::copy_from_slice(&row.key()),
+                value: row.value,
+            });
         Applied {
             outcome: applied.outcome,
             events: applied.events,

@@ -1,5 +1,7 @@
 //! Two machines, a wire, and people who are not who they say.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! A process that dies, a disk that fails: what was acknowledged is there, what is not there was not acknowledged.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{self, BufRead, Write};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,7 @@
 //! All nodes lose power and come back on their disks.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

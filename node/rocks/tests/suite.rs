@@ -1,5 +1,7 @@
 //! RocksDB keeps what openraft asks of a store, and refuses what it cannot read.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use carillon_cluster::{Change, HistoryRow, Message, NodeId, ProposeError};
-use carillon_model::Outcome;
+use carillon_model::{Outcome, State};
 use carillon_telephony::Telephony;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -36,6 +36,12 @@ pub(crate) enum Letter {
     Written {
         write: usize,
         outcome: Result<Outcome, ProposeError>,
+    },
+    /// What an administrator read, and which users were acknowledged before.
+    Read {
+        node: u8,
+        users: Vec<String>,
+        state: Arc<State>,
     },
 }
 

@@ -17,6 +17,8 @@ use crate::network::Host;
 pub(crate) const IDLE_LIMIT_US: u64 = 3_000_000;
 pub(crate) const FIRST_BACKOFF_US: u64 = 50_000;
 const LONGEST_BACKOFF_US: u64 = 2_000_000;
+/// A session that no control node wants is removed after this.
+const ORPHAN_MS: u64 = 60_000;
 /// Port pairs of a server.
 const PAIRS: usize = 500;
 
@@ -34,7 +36,10 @@ impl MediaServer {
         let host = Host::Media(number);
         Self {
             host,
-            sessions: Sessions::new(Limits::default()),
+            sessions: Sessions::new(Limits {
+                orphan_ms: ORPHAN_MS,
+                ..Limits::default()
+            }),
             ports: Sockets {
                 host,
                 open: BTreeMap::new(),

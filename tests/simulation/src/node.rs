@@ -30,6 +30,7 @@ const RETENTION: Retention = Retention {
     logs_kept: 20,
     logs_purged_together: 10,
 };
+const SESSION_INTERVAL_S: u32 = 90;
 const COMPARED_EVERY: Duration = Duration::from_secs(5);
 const START_LIMIT: Duration = Duration::from_secs(5);
 const START_PAUSE_US: u64 = 200_000;
@@ -154,7 +155,9 @@ impl ControlNode {
             transport: Transport::Udp,
             address: sip_address(self.number),
         };
-        let config = carillon_switch::Config::new(self.id(), vec![listener]);
+        let mut config = carillon_switch::Config::new(self.id(), vec![listener]);
+        // Calls that both phones have forgotten end within minutes.
+        config.policy.session_interval_s = SESSION_INTERVAL_S;
         let seed = self.dice.seed();
         if let Some(life) = &mut self.life {
             life.switch = Some(Switch::new(config, seed));

@@ -20,8 +20,11 @@ use carillon_model::{
     Secret, SipEndpoint, SipListener, Transport, User,
 };
 use carillon_signalling::{Bound, Clock, Config, Signalling, Surroundings, TlsIdentity};
+use carillon_sip::{Method, Name};
 use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
+
+use phone::Phone;
 
 pub const PASSWORD: &str = "correct-horse";
 
@@ -223,4 +226,57 @@ async fn configure(cluster: &Cluster<Telephony>, command: ConfigCommand) -> Outc
         .unwrap();
     assert!(!matches!(outcome, Outcome::Rejected(_)), "{outcome:?}");
     outcome
+}
+
+/// Media servers are found by the brain's next look around.
+pub async fn connected_to_media(node: &Node) {
+    let connected = async {
+        while node.metrics.media.servers_connected.value() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), connected)
+        .await
+        .unwrap();
+}
+
+/// One calls the other, who answers; the caller hangs up.
+pub async fn talk(caller: &mut Phone, mut callee: Phone, number: &str) {
+    let answering = tokio::spawn(async move {
+        let invite = callee.hear_request(Method::Invite).await;
+        callee.answer(&invite, 180, "").await;
+        let body = sdp(&callee);
+        callee.answer(&invite, 200, &body).await;
+        callee.hear_request(Method::Ack).await;
+        let bye = callee.hear_request(Method::Bye).await;
+        callee.answer(&bye, 200, "").await;
+    });
+    let uri = format!("sip:{number}@{}", caller.server);
+    let body = sdp(caller);
+    let answer = caller
+        .ask("INVITE", &uri, &format!("To: <{uri}>\r\n"), &body)
+        .await;
+    assert_eq!(answer.status(), Some(200), "{answer:?}");
+    let to = format!("To: {}\r\n", answer.headers.text(Name::To).unwrap());
+    let contact = answer.headers.text(Name::Contact).unwrap();
+    let target = contact
+        .trim_start_matches('<')
+        .split('>')
+        .next()
+        .unwrap()
+        .to_owned();
+    let ack = caller.request("ACK", &target, &to, "");
+    caller.send(ack.as_bytes()).await;
+    let bye = caller.request("BYE", &target, &to, "");
+    caller.send(bye.as_bytes()).await;
+    assert_eq!(caller.hear_final().await.status(), Some(200));
+    answering.await.unwrap();
+}
+
+fn sdp(phone: &Phone) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio {} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n",
+        phone.local.port() & !1
+    )
 }

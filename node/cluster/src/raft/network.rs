@@ -246,6 +246,7 @@ impl<R: Runtime, T: Transport> RaftNetworkV2<TypeConfig<R>> for Client<T> {
 }
 
 /// Sends requests as they come and yields answers as they come, on one stream.
+#[expect(clippy::type_complexity, reason = "the type is openraft's")]
 fn pipelined<'s, R: Runtime, S>(
     input: S,
     sender: FrameSender,

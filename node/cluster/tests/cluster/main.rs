@@ -1,5 +1,7 @@
 //! Clusters of real nodes in one process, over QUIC on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod disk;
 mod joining;
 mod membership;

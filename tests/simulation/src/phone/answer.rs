@@ -85,6 +85,22 @@ impl Phone {
         self.respond(key, response);
     }
 
+    /// Nobody is to answer this call.
+    pub(super) fn decline(&mut self) {
+        let Some(talk) = &mut self.conversation else {
+            return;
+        };
+        let mut response = Message::response_to(&talk.invite, 486, "");
+        if let Some(dialog) = &talk.dialog {
+            response.add_to_tag(dialog.local_tag.as_str());
+        }
+        let key = talk.server.clone();
+        talk.over();
+        if let Some(key) = key {
+            self.respond(key, response);
+        }
+    }
+
     /// The ACK of a 200 of ours.
     pub(super) fn acknowledged(&mut self, ack: &Message) {
         if !self.is_mine(ack) {
@@ -94,10 +110,6 @@ impl Phone {
             return;
         };
         talk.repeated = None;
-        let leaves = talk.leaves_at_once && talk.stage == Stage::Talking;
-        if leaves {
-            self.hang_up();
-        }
     }
 
     /// A new description within the call, from its owner or from the heir of its owner.

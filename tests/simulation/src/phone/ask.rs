@@ -32,27 +32,57 @@ impl Phone {
         self.ask(Purpose::Invite, invite, home);
     }
 
-    pub(super) fn answered(&mut self, key: ClientKey, response: &Message) {
+    /// Gives its call up while nobody has answered (RFC 3261 §9.1).
+    pub(super) fn cancel(&mut self) {
+        let Some(talk) = &mut self.conversation else {
+            return;
+        };
+        talk.leaves_at_once = true;
+        let invite = talk.invite.clone();
+        let (Some(uri), Ok(cseq)) = (invite.uri(), invite.cseq()) else {
+            return;
+        };
+        let mut cancel = Message::request(Method::Cancel, uri.clone());
+        for name in [Name::Via, Name::MaxForwards, Name::From, Name::To, Name::CallId] {
+            if let Some(value) = invite.headers.get(name.clone()) {
+                cancel.headers.push(name, value.clone());
+            }
+        }
+        cancel.headers.push(Name::CSeq, CSeq::new(cseq.number, Method::Cancel));
+        let home = self.home;
+        self.ask(Purpose::Cancel, cancel, home);
+    }
+
+    pub(super) fn responded(&mut self, key: ClientKey, response: &Message) {
         let Some((purpose, request)) = self.asked.get(&key).cloned() else {
             return;
         };
+        if !self.is_about_now(&purpose, &request) {
+            return;
+        }
         match purpose {
             Purpose::Register { cseq } => self.register_answered(cseq, &request, response),
             Purpose::Invite => self.invite_answered(&request, response),
+            // What becomes of the call says the answer to the INVITE.
+            Purpose::Cancel => {}
             Purpose::Bye => self.bye_answered(response),
         }
     }
 
     pub(super) fn unanswered(&mut self, key: ClientKey) {
-        let Some((purpose, _)) = self.asked.remove(&key) else {
+        let Some((purpose, request)) = self.asked.remove(&key) else {
             return;
         };
+        if !self.is_about_now(&purpose, &request) {
+            return;
+        }
         match purpose {
             Purpose::Register { .. } => self.register_unanswered(),
             Purpose::Invite => {
                 self.tell(Told::Unanswered { method: "INVITE" });
                 self.over();
             }
+            Purpose::Cancel => {}
             Purpose::Bye => {
                 self.tell(Told::Unanswered { method: "BYE" });
                 self.over();
@@ -60,8 +90,14 @@ impl Phone {
         }
     }
 
+    /// Not about a call that was over before the present one began.
+    fn is_about_now(&self, purpose: &Purpose, request: &Message) -> bool {
+        let present = self.conversation.as_ref().map(|talk| talk.invite.call_id());
+        matches!(purpose, Purpose::Register { .. }) || present == Some(request.call_id())
+    }
+
     /// A response to nothing that is open: a repeated 200 to our INVITE whose transaction is over.
-    pub(super) fn answered_late(&mut self, response: &Message) {
+    pub(super) fn responded_late(&mut self, response: &Message) {
         let invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
         if invite && response.status() == Some(200) {
             self.acknowledge_again(response);
@@ -83,7 +119,7 @@ impl Phone {
                 }
             }
             200..300 => self.connected(invite, response),
-            401 if !invite.headers.contains(Name::Authorization) => {
+            401 if !talk.leaves_at_once && !invite.headers.contains(Name::Authorization) => {
                 self.invite_again(invite, response);
             }
             300.. => {

@@ -143,14 +143,26 @@ impl Phone {
         self.conversation.as_ref()?.code
     }
 
-    /// Ends its call, now or as soon as there is one to end.
+    /// Ends its call: by CANCEL, by a refusal or by BYE, whichever is due.
     pub(crate) fn hang_up(&mut self) {
+        let Some(talk) = &self.conversation else {
+            return;
+        };
+        match (talk.stage, talk.server.is_some()) {
+            (Stage::Calling | Stage::Ringing, true) => self.decline(),
+            (Stage::Calling | Stage::Ringing, false) if talk.leaves_at_once => {}
+            (Stage::Calling | Stage::Ringing, false) => self.cancel(),
+            (Stage::Talking, _) => self.leave(),
+            (Stage::Leaving | Stage::Over, _) => {}
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
         let via = self.via();
         let Some(talk) = &mut self.conversation else {
             return;
         };
-        let Some(dialog) = talk.dialog.as_mut().filter(|_| talk.stage == Stage::Talking) else {
-            talk.leaves_at_once = talk.stage != Stage::Over && talk.stage != Stage::Leaving;
+        let Some(dialog) = &mut talk.dialog else {
             return;
         };
         let bye = dialog.request(Method::Bye, via);
@@ -186,8 +198,8 @@ impl Phone {
             return;
         }
         if repeated.until_us <= now_us {
-            talk.over();
-            return;
+            talk.repeated = None;
+            return self.leave();
         }
         repeated.interval_ms = (2 * repeated.interval_ms).min(T2_MS);
         repeated.at_us = now_us + repeated.interval_ms * 1000;

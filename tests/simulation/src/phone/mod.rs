@@ -59,6 +59,7 @@ pub(crate) enum Output {
 enum Purpose {
     Register { cseq: u32 },
     Invite,
+    Cancel,
     Bye,
 }
 
@@ -158,9 +159,9 @@ impl Phone {
                 Said::Request { key, flow: _, message } => self.requested(key, message),
                 Said::Ack { flow: _, message } => self.acknowledged(&message),
                 Said::Cancelled { key, cancel: _ } => self.cancelled(key),
-                Said::Response { key, message } => self.answered(key, &message),
+                Said::Response { key, message } => self.responded(key, &message),
                 Said::Failed { key, why: _ } => self.unanswered(key),
-                Said::StrayResponse { flow: _, message } => self.answered_late(&message),
+                Said::StrayResponse { flow: _, message } => self.responded_late(&message),
                 Said::ClientEnded { key } => drop(self.asked.remove(&key)),
                 Said::ServerTimeout { key: _ } | Said::ServerEnded { key: _ } => {}
             }

@@ -2,11 +2,12 @@
 
 use super::steps::PATIENCE_MS;
 use crate::phone::Stage;
-use crate::world::{NODES, PHONES, Verdict, World, ensure};
+use crate::world::{Failure, NODES, PHONES, Verdict, World, ensure};
 use carillon_model::Outcome;
+use carillon_switch::Switch;
 
-/// Longer than anything that was begun may take: a request over UDP, a session that nobody claims.
-const QUIET_MS: u64 = 90_000;
+/// Longer than anything that was begun may take: a session timer, and a request over UDP after it.
+const QUIET_MS: u64 = 240_000;
 const EMPLOYEE: u32 = 900;
 
 impl World {
@@ -31,7 +32,15 @@ impl World {
         })
         .await?;
         self.serves_again().await?;
-        self.until("nothing is left to do", QUIET_MS, Self::is_quiet).await
+        let quiet = self.until("nothing is left to do", QUIET_MS, |world| world.left_to_do().is_none());
+        let quiet = quiet.await;
+        match (quiet, self.left_to_do()) {
+            (Err(failure), Some(left)) => Err(Failure {
+                what: format!("{}; {left}", failure.what),
+                ..failure
+            }),
+            (quiet, _) => quiet,
+        }
     }
 
     /// All nodes have what was committed.
@@ -47,13 +56,15 @@ impl World {
     /// Every node takes a write, and phones are connected.
     async fn serves_again(&mut self) -> Verdict {
         for node in 1..=NODES {
-            let (uuid, write) = self.employ(node, EMPLOYEE + u32::from(node));
+            let write = self.employ(node, EMPLOYEE + u32::from(node));
             self.until("a write is answered", PATIENCE_MS, |world| world.outcome(write).is_some())
                 .await?;
             let outcome = self.outcome(write);
             let made = matches!(outcome, Some(Ok(Outcome::Created(_))));
             ensure!(made, "node{node} is healed and yet answers {outcome:?} to a write");
-            self.oracle.user_made(uuid);
+        }
+        for phone in &mut self.phones {
+            phone.answers_after_ms = Some(300);
         }
         self.everybody_registers().await?;
         let (caller, callee) = self.two_phones();
@@ -63,24 +74,29 @@ impl World {
         self.part(caller, callee).await
     }
 
-    /// No calls, no sessions, and all nodes at the same place.
-    fn is_quiet(&mut self) -> bool {
-        let mut places = (1..=NODES).map(|node| {
-            let replica = self.replica(node)?;
-            let (at, state) = replica.stamped_state();
-            state.calls().is_empty().then_some(at.index)
-        });
-        let first = places.next().flatten();
-        first.is_some()
-            && places.all(|place| place == first)
-            && self.media.iter().all(|server| server.sessions.is_empty())
-            && self.nodes.iter().all(|node| {
-                let switch = node.life.as_ref().and_then(|life| life.switch.as_ref());
-                switch.is_some_and(|switch| {
-                    let load = switch.load();
-                    load.calls == 0 && load.records == 0 && load.proposals == 0
-                })
-            })
+    /// What keeps the cluster from being at rest: calls, sessions, proposals, nodes that lag.
+    fn left_to_do(&self) -> Option<String> {
+        let mut places = Vec::new();
+        for node in &self.nodes {
+            let (number, life) = (node.number, node.life.as_ref()?);
+            let (at, state) = life.replica.stamped_state();
+            places.push(at.index);
+            if let Some(call) = state.calls().values().next() {
+                return Some(format!("node{number} has call {}", call.id));
+            }
+            let Some(load) = life.switch.as_ref().map(Switch::load) else {
+                return Some(format!("node{number} does not serve"));
+            };
+            if load.calls + load.records + load.proposals > 0 {
+                return Some(format!("the switch of node{number} has {load:?}"));
+            }
+        }
+        let busy = self.media.iter().find(|server| !server.sessions.is_empty());
+        if let Some(server) = busy {
+            return Some(format!("{} has {} sessions", server.host, server.sessions.len()));
+        }
+        let lag = places.iter().any(|place| *place != places[0]);
+        lag.then(|| format!("the nodes are at {places:?}"))
     }
 
     /// Both phones notice that their call is over.

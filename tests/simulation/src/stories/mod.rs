@@ -1,5 +1,6 @@
 //! The stories: what people do while things break.
 
+mod chaos;
 mod follower;
 mod healing;
 mod leader;
@@ -25,16 +26,19 @@ pub enum Story {
     LeaderDies,
     /// The cluster falls apart and heals while phones register and an administrator writes.
     Partition,
+    /// Anything may happen at any time, to calls in any stage.
+    Chaos,
 }
 
 impl Story {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TalkUnderLoss,
         Self::FollowerDies,
         Self::PowerCut,
         Self::LeaderDies,
         Self::Partition,
+        Self::Chaos,
     ];
 
     /// Its name on the command line.
@@ -45,6 +49,7 @@ impl Story {
             Self::PowerCut => "power-cut",
             Self::LeaderDies => "leader-dies",
             Self::Partition => "partition",
+            Self::Chaos => "chaos",
         }
     }
 
@@ -57,6 +62,7 @@ impl Story {
             Self::PowerCut => power::play(world).await?,
             Self::LeaderDies => leader::play(world).await?,
             Self::Partition => partition::play(world).await?,
+            Self::Chaos => chaos::play(world).await?,
         }
         world.heal().await?;
         world.judge()

@@ -1,7 +1,5 @@
 use super::steps::PATIENCE_MS;
-use crate::company;
-use crate::world::{NODES, PHONES, Verdict, World, Write};
-use carillon_model::Outcome;
+use crate::world::{NODES, PHONES, Verdict, World};
 
 /// All nodes lose power while phones register, an administrator writes and people talk. Everything that was acknowledged
 /// is there afterwards, and a phone that does not register again can be called.
@@ -13,16 +11,14 @@ pub(super) async fn play(world: &mut World) -> Verdict {
         world.part(1, 2).await?;
     }
     world.everybody_keeps_registering(150);
-    let mut writes = Vec::new();
     let time_ms = world.dice.within(300..1_500);
     for number in 0..5 {
         let node = 1 + (number % u32::from(NODES)) as u8;
-        writes.push(world.employ(node, 100 + number));
+        world.employ(node, 100 + number);
         world.run(time_ms / 5).await;
     }
     world.cut_power();
     world.nobody_registers_any_more();
-    world.note_employees(&writes);
     let dark_ms = world.dice.within(100..2_000);
     world.run(dark_ms).await;
     world.restore_power().await?;
@@ -34,21 +30,4 @@ pub(super) async fn play(world: &mut World) -> Verdict {
     }
     world.connect(3, PHONES).await?;
     world.part(3, PHONES).await
-}
-
-impl World {
-    /// An administrator adds an employee by way of a node.
-    pub(super) fn employ(&mut self, node: u8, number: u32) -> (String, Write) {
-        let (uuid, command) = company::employee(number);
-        (uuid, self.write(node, command))
-    }
-
-    /// What the administrator was told up to now.
-    pub(super) fn note_employees(&mut self, writes: &[(String, Write)]) {
-        for (uuid, write) in writes {
-            if let Some(Ok(Outcome::Created(_))) = self.outcome(*write) {
-                self.oracle.user_made(uuid.clone());
-            }
-        }
-    }
 }

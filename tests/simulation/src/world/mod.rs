@@ -93,7 +93,13 @@ pub(crate) struct Datagram {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Write(usize);
 
-pub(crate) type Written = Option<Result<Outcome, ProposeError>>;
+/// What became of a write.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// The user that it makes.
+    user: Option<String>,
+    outcome: Option<Result<Outcome, ProposeError>>,
+}
 
 /// A cluster with its phones.
 pub(crate) struct World {
@@ -109,7 +115,7 @@ pub(crate) struct World {
     sent: u64,
     peers: BTreeMap<(u8, u8), Lane<Said>>,
     streams_opened: u64,
-    writes: Vec<Written>,
+    writes: Vec<Pending>,
 }
 
 impl World {
@@ -257,10 +263,10 @@ impl World {
     /// An administrator asks node `node` for this.
     pub(crate) fn write(&mut self, node: u8, command: Command) -> Write {
         let write = Write(self.writes.len());
-        self.writes.push(None);
+        self.writes.push(Pending::default());
         let Some(replica) = self.replica(node).cloned() else {
             let why = ProposeError::Stopped("it is off".to_owned());
-            self.writes[write.0] = Some(Err(why));
+            self.writes[write.0].outcome = Some(Err(why));
             return write;
         };
         let commons = self.commons.clone();
@@ -272,9 +278,40 @@ impl World {
         write
     }
 
+    /// An administrator adds an employee by way of a node. Once that is acknowledged it is a promise.
+    pub(crate) fn employ(&mut self, node: u8, number: u32) -> Write {
+        let (uuid, command) = company::employee(number);
+        let write = self.write(node, command);
+        self.writes[write.0].user = Some(uuid);
+        write
+    }
+
+    pub(super) fn written(&mut self, write: usize, outcome: Result<Outcome, ProposeError>) {
+        let pending = &mut self.writes[write];
+        if let (Some(uuid), Ok(Outcome::Created(_))) = (&pending.user, &outcome) {
+            self.oracle.user_made(uuid.clone());
+        }
+        pending.outcome = Some(outcome);
+    }
+
     /// What the administrator was told.
     pub(crate) fn outcome(&self, write: Write) -> Option<&Result<Outcome, ProposeError>> {
-        self.writes[write.0].as_ref()
+        self.writes[write.0].outcome.as_ref()
+    }
+
+    /// An administrator reads by way of a node, and wants to see everything that was acknowledged before.
+    pub(crate) fn read(&self, node: u8) {
+        let Some(replica) = self.replica(node).cloned() else {
+            return;
+        };
+        let commons = self.commons.clone();
+        let users = self.oracle.users().to_vec();
+        SimRuntime::detach(async move {
+            // Without a quorum there is no answer, which is no wrong one.
+            if let Ok(state) = replica.linearizable().await {
+                commons.post(Letter::Read { node, users, state });
+            }
+        });
     }
 
     /// The state as a node has it; nothing where it is off.

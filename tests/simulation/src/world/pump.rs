@@ -66,7 +66,8 @@ impl World {
                     outcome,
                 } if self.is_alive(node, life) => self.proposed(node, proposal, outcome),
                 Letter::Started { .. } | Letter::Changed { .. } | Letter::Proposed { .. } => {}
-                Letter::Written { write, outcome } => self.writes[write] = Some(outcome),
+                Letter::Written { write, outcome } => self.written(write, outcome),
+                Letter::Read { node, users, state } => self.oracle.read(node, &users, &state),
             }
         }
         any

@@ -171,7 +171,7 @@ impl World {
         {
             any = true;
             let mut common = self.commons.lock();
-            common.note(format_args!("node{node} media{server} {request:?}"));
+            common.show(format_args!("node{node} => media{server} {request:?}"));
             drop(common);
             self.media_server(server).request(now_us, peer, request);
             self.replies_of(server);
@@ -184,7 +184,7 @@ impl World {
             any = true;
             let id = self.link_id(node, server);
             let mut common = self.commons.lock();
-            common.note(format_args!("media{server} node{node} {reply:?}"));
+            common.show(format_args!("media{server} => node{node} {reply:?}"));
             drop(common);
             if let Some(id) = id {
                 self.input(node, Input::Media { server: id, reply });
