@@ -58,6 +58,9 @@ impl DirectionQuality {
     /// Lost packets, of a thousand expected.
     #[must_use]
     pub fn loss_permille(&self) -> u64 {
-        self.lost.saturating_mul(1000).checked_div(self.expected).unwrap_or(0)
+        self.lost
+            .saturating_mul(1000)
+            .checked_div(self.expected)
+            .unwrap_or(0)
     }
 }

@@ -1,8 +1,9 @@
 //! The company that the stories are about.
 
 use carillon_model::{
-    Administrator, Command, ConfigCommand, Context, ImportMode, ImportRow, Initialise, MediaCommand,
-    MediaServer, MediaServerId, MediaState, NumberRange, Resource, Secret, SipEndpoint, SiteId, User,
+    Administrator, Command, ConfigCommand, Context, ImportMode, ImportRow, Initialise,
+    MediaCommand, MediaServer, MediaServerId, MediaState, NumberRange, Resource, Secret,
+    SipEndpoint, SiteId, User,
 };
 
 use crate::network::Host;

@@ -34,7 +34,10 @@ impl<T> Lane<T> {
     /// What has arrived.
     pub(crate) fn pop(&mut self, now_us: u64) -> Option<T> {
         let ready = self.queue.front()?.ready_us <= now_us;
-        ready.then(|| self.queue.pop_front()).flatten().map(|item| item.what)
+        ready
+            .then(|| self.queue.pop_front())
+            .flatten()
+            .map(|item| item.what)
     }
 
     pub(crate) fn next_us(&self) -> Option<u64> {
@@ -43,7 +46,11 @@ impl<T> Lane<T> {
 
     /// What has been on its way for longer than the stream lived.
     pub(crate) fn drop_older(&mut self, now_us: u64, limit_us: u64) {
-        while self.queue.front().is_some_and(|item| item.sent_us + limit_us < now_us) {
+        while self
+            .queue
+            .front()
+            .is_some_and(|item| item.sent_us + limit_us < now_us)
+        {
             self.queue.pop_front();
         }
     }

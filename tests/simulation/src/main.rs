@@ -70,19 +70,24 @@ fn explore(arguments: &Arguments, stories: &[Story]) -> ExitCode {
     let began = Instant::now();
     let mut virtual_us = 0;
     let mut promises = 0;
-    let found = search(first..first + count, stories, options, |story, seed, played| {
-        virtual_us += played.time_us;
-        promises += played.promises;
-        let done = seed + 1 - first;
-        let last_story = stories.last() == Some(&story);
-        if last_story && (done.is_multiple_of(SEEDS_A_LINE) || done == count) {
-            println!(
-                "{done} of {count} seeds, {} simulated, {promises} promises kept, {:.1} s",
-                minutes(virtual_us),
-                began.elapsed().as_secs_f64()
-            );
-        }
-    });
+    let found = search(
+        first..first + count,
+        stories,
+        options,
+        |story, seed, played| {
+            virtual_us += played.time_us;
+            promises += played.promises;
+            let done = seed + 1 - first;
+            let last_story = stories.last() == Some(&story);
+            if last_story && (done.is_multiple_of(SEEDS_A_LINE) || done == count) {
+                println!(
+                    "{done} of {count} seeds, {} simulated, {promises} promises kept, {:.1} s",
+                    minutes(virtual_us),
+                    began.elapsed().as_secs_f64()
+                );
+            }
+        },
+    );
     let Some(found) = found else {
         return ExitCode::SUCCESS;
     };

@@ -96,18 +96,22 @@ impl MediaServer {
             return Vec::new();
         };
         let mut octets = octets.to_vec();
-        let decision =
-            self.sessions
-                .handle_packet(now_us, place, component, from, &mut octets);
+        let decision = self
+            .sessions
+            .handle_packet(now_us, place, component, from, &mut octets);
         let Decision::Relay(mut targets) = decision else {
             return Vec::new();
         };
         let mut copies = Vec::new();
-        while let Some(target) =
-            self.sessions
-                .next_target(place.slot, &mut targets, octets.len())
+        while let Some(target) = self
+            .sessions
+            .next_target(place.slot, &mut targets, octets.len())
         {
-            copies.extend(self.ports.address_of(target.socket).map(|own| (own, target.to)));
+            copies.extend(
+                self.ports
+                    .address_of(target.socket)
+                    .map(|own| (own, target.to)),
+            );
         }
         copies
     }

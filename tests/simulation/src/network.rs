@@ -148,7 +148,11 @@ impl Network {
         if self.is_cut(from, to) || self.dice.chance(weather.lost) {
             return Vec::new();
         }
-        let copies = if self.dice.chance(weather.doubled) { 2 } else { 1 };
+        let copies = if self.dice.chance(weather.doubled) {
+            2
+        } else {
+            1
+        };
         (0..copies).map(|_| self.delay_us(weather)).collect()
     }
 

@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use carillon_cluster::{
-    Member, MemoryStore, ProposeError, Retention, Runtime, Settings, Timing,
-};
+use carillon_cluster::{Member, MemoryStore, ProposeError, Retention, Runtime, Settings, Timing};
 use carillon_model::{
     Command, ControlNode as Described, NodeCommand, NodeId, NodeState, Outcome, Random,
     SipListener, Transport,

@@ -167,7 +167,10 @@ impl Oracle {
             );
         }
         for (caller, number) in &self.connected {
-            let told = self.connected.iter().filter(|other| *other == &(caller.clone(), number.clone()));
+            let told = self
+                .connected
+                .iter()
+                .filter(|other| *other == &(caller.clone(), number.clone()));
             let found = records.iter().filter(|record| {
                 let answered = record.status == CallStatus::Answered;
                 (answered || self.unprotected.contains(&record.call))
@@ -207,7 +210,10 @@ impl World {
             let replica = replica.ok_or_else(|| failure(format_args!("node{node} is off")))?;
             let (at, state) = replica.stamped_state();
             let live: Vec<_> = state.calls().values().map(|call| call.id).collect();
-            ensure!(live.is_empty(), "calls are left over on node{node}: {live:?}");
+            ensure!(
+                live.is_empty(),
+                "calls are left over on node{node}: {live:?}"
+            );
             let records = self.records(node)?;
             self.oracle.judge_records(node, &records)?;
             let status = replica.status();
@@ -243,8 +249,11 @@ impl World {
         let Some(Ok(rows)) = rows else {
             return Err(failure(format_args!("node{node} reads no records")));
         };
-        let records = rows.iter().map(|row| HistoryRow::read_call_record(&row.value));
+        let records = rows
+            .iter()
+            .map(|row| HistoryRow::read_call_record(&row.value));
         let records: Result<Vec<_>, _> = records.collect();
-        records.map_err(|error| failure(format_args!("node{node} has an unreadable record: {error}")))
+        records
+            .map_err(|error| failure(format_args!("node{node} has an unreadable record: {error}")))
     }
 }

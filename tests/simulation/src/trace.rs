@@ -20,11 +20,7 @@ impl Trace {
     /// Something that a reader of the trace wants to see.
     pub(crate) fn show(&mut self, at_us: u64, what: fmt::Arguments<'_>) {
         if self.shown {
-            println!(
-                "{:>5}.{:06} {what}",
-                at_us / 1_000_000,
-                at_us % 1_000_000
-            );
+            println!("{:>5}.{:06} {what}", at_us / 1_000_000, at_us % 1_000_000);
         }
         self.note(at_us, what);
     }
@@ -33,9 +29,7 @@ impl Trace {
     pub(crate) fn note(&mut self, at_us: u64, what: fmt::Arguments<'_>) {
         self.events += 1;
         self.hash.add(&at_us.to_be_bytes());
-        self.hash
-            .write_fmt(what)
-            .expect("a hash takes everything");
+        self.hash.write_fmt(what).expect("a hash takes everything");
     }
 
     /// Octets that went somewhere.

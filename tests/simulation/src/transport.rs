@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carillon_cluster::{
-    CallError, Destination, HistoryRow, Message, NodeId, Replica, Runtime, SnapshotOffer,
-    Transport,
+    CallError, Destination, HistoryRow, Message, NodeId, Replica, Runtime, SnapshotOffer, Transport,
 };
 use carillon_telephony::Telephony;
 use futures_util::future::BoxFuture;
@@ -117,9 +116,7 @@ async fn trip(from: SimTransport, to: u8, question: Question) -> Result<Bytes, C
     let answer = match question {
         Question::Message(message) => {
             if again {
-                SimRuntime::detach(
-                    serve(process.listener.clone(), asker, message.clone()),
-                );
+                SimRuntime::detach(serve(process.listener.clone(), asker, message.clone()));
             }
             process.listener.serve(asker, message).await
         }

@@ -58,7 +58,10 @@ fn another_seed_plays_another_story() {
 #[test]
 fn a_node_that_acknowledges_before_the_commit_is_found() {
     let failure = is_found(Planted::AcknowledgeBeforeCommit);
-    assert!(failure.contains("missing"), "found by something else: {failure}");
+    assert!(
+        failure.contains("missing"),
+        "found by something else: {failure}"
+    );
 }
 
 #[test]
@@ -75,7 +78,11 @@ fn is_found(planted: Planted) -> String {
     let found = search(1..=SEARCHED, &stories, options, |_, _, _| ());
     let found = found.expect("the bug is found");
     let again = play(found.story, found.seed, options);
-    assert_eq!(again.verdict, Err(found.failure.clone()), "the seed replays");
+    assert_eq!(
+        again.verdict,
+        Err(found.failure.clone()),
+        "the seed replays"
+    );
     let without = play(found.story, found.seed, Options::default());
     assert_eq!(without.verdict, Ok(()), "it is the bug that fails");
     found.failure.to_string()

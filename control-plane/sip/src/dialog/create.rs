@@ -6,7 +6,11 @@ use crate::{FieldError, Message, Name, NameAddr, Text, Uri};
 impl Dialog {
     /// The dialog that our answer to this request makes (RFC 3261 §12.1.1); early until
     /// [`Dialog::confirm_answered`].
-    pub fn new_uas(request: &Message, local_tag: &str, contact: Bytes) -> Result<Self, DialogError> {
+    pub fn new_uas(
+        request: &Message,
+        local_tag: &str,
+        contact: Bytes,
+    ) -> Result<Self, DialogError> {
         let remote_tag = request.from()?.tag().unwrap_or_default().into();
         Ok(Self {
             call_id: call_id(request)?,
@@ -37,7 +41,11 @@ impl Dialog {
             local_tag: response.from()?.tag().ok_or(DialogError::Tag)?.into(),
             remote_tag,
             role: Role::Uac,
-            state: if confirmed { DialogState::Confirmed } else { DialogState::Early },
+            state: if confirmed {
+                DialogState::Confirmed
+            } else {
+                DialogState::Early
+            },
             contact,
             local: raw(response, Name::From)?,
             remote: raw(response, Name::To)?,
@@ -79,12 +87,17 @@ impl Dialog {
 /// The one Contact of a message that makes or refreshes a dialog.
 pub(super) fn target(message: &Message) -> Result<Uri, DialogError> {
     let contacts = message.contacts()?;
-    contacts.single().map(|contact| contact.address.uri.clone()).ok_or(DialogError::Contact)
+    contacts
+        .single()
+        .map(|contact| contact.address.uri.clone())
+        .ok_or(DialogError::Contact)
 }
 
 fn call_id(message: &Message) -> Result<Text, DialogError> {
-    Text::from_utf8(raw(message, Name::CallId)?)
-        .ok_or(DialogError::Field(FieldError::Malformed(Name::CallId, "not UTF-8")))
+    Text::from_utf8(raw(message, Name::CallId)?).ok_or(DialogError::Field(FieldError::Malformed(
+        Name::CallId,
+        "not UTF-8",
+    )))
 }
 
 fn raw(message: &Message, name: Name) -> Result<Bytes, DialogError> {

@@ -24,12 +24,19 @@ impl EarlyDialogs {
         to: &Uri,
     ) -> Result<Option<&mut Dialog>, DialogError> {
         let address = response.to()?;
-        let Some(tag) = address.tag() else { return Ok(None) };
-        let at = match self.dialogs.iter().position(|dialog| dialog.remote_tag == *tag) {
+        let Some(tag) = address.tag() else {
+            return Ok(None);
+        };
+        let at = match self
+            .dialogs
+            .iter()
+            .position(|dialog| dialog.remote_tag == *tag)
+        {
             Some(at) => at,
             None if self.dialogs.len() == MAX_EARLY_DIALOGS => return Ok(None),
             None => {
-                self.dialogs.push(Dialog::new_uac(response, contact.clone(), to)?);
+                self.dialogs
+                    .push(Dialog::new_uac(response, contact.clone(), to)?);
                 self.dialogs.len() - 1
             }
         };
@@ -45,7 +52,11 @@ impl EarlyDialogs {
     ) -> Result<Dialog, DialogError> {
         let address = response.to()?;
         let tag = address.tag().ok_or(DialogError::Tag)?;
-        match self.dialogs.iter().position(|dialog| dialog.remote_tag == *tag) {
+        match self
+            .dialogs
+            .iter()
+            .position(|dialog| dialog.remote_tag == *tag)
+        {
             Some(at) => {
                 let mut dialog = self.dialogs.remove(at);
                 dialog.confirm(response)?;
@@ -57,7 +68,9 @@ impl EarlyDialogs {
 
     /// The dialog with this tag of the peer.
     pub fn with_remote_tag(&mut self, tag: &str) -> Option<&mut Dialog> {
-        self.dialogs.iter_mut().find(|dialog| dialog.remote_tag == *tag)
+        self.dialogs
+            .iter_mut()
+            .find(|dialog| dialog.remote_tag == *tag)
     }
 
     /// All of them, first made first.

@@ -107,7 +107,9 @@ impl Dialog {
     pub fn is_of(&self, request: &Message) -> bool {
         let tag = |name| {
             let value = request.headers.get(name)?;
-            NameAddr::parse(value).ok().map(|address| address.tag().unwrap_or_default().to_owned())
+            NameAddr::parse(value)
+                .ok()
+                .map(|address| address.tag().unwrap_or_default().to_owned())
         };
         request.headers.text(Name::CallId) == Some(&*self.call_id)
             && tag(Name::To).as_deref() == Some(&*self.local_tag)

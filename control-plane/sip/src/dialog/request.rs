@@ -29,10 +29,14 @@ impl Dialog {
         for route in routes {
             message.headers.push(Name::Route, route.to_bytes());
         }
-        message.headers.push(Name::MaxForwards, Bytes::from_static(MAX_FORWARDS));
+        message
+            .headers
+            .push(Name::MaxForwards, Bytes::from_static(MAX_FORWARDS));
         message.headers.push(Name::From, self.local.clone());
         message.headers.push(Name::To, self.remote.clone());
-        message.headers.push(Name::CallId, self.call_id.as_octets().clone());
+        message
+            .headers
+            .push(Name::CallId, self.call_id.as_octets().clone());
         message.headers.push(Name::CSeq, cseq);
         if names_target {
             message.headers.push(Name::Contact, self.contact.clone());

@@ -78,8 +78,15 @@ fn the_called_side_sends_by_the_proxies_in_the_order_of_record_route() {
 
 #[test]
 fn the_calling_side_sends_by_the_proxies_in_reverse_order() {
-    let routes = ["Record-Route: <sip:p2.example;lr>", "Record-Route: <sip:p1.example;lr>"];
-    let more = [routes[0], routes[1], "Contact: <sip:bob@10.77.3.2;transport=tcp?Subject=x>"];
+    let routes = [
+        "Record-Route: <sip:p2.example;lr>",
+        "Record-Route: <sip:p1.example;lr>",
+    ];
+    let more = [
+        routes[0],
+        routes[1],
+        "Contact: <sip:bob@10.77.3.2;transport=tcp?Subject=x>",
+    ];
     let dialog = Dialog::new_uac(&answer(200, "b1", &more), contact(), &to()).unwrap();
     assert_eq!(dialog.state, DialogState::Confirmed);
     check(
@@ -102,7 +109,10 @@ fn the_calling_side_sends_by_the_proxies_in_reverse_order() {
 
 #[test]
 fn a_strict_router_becomes_the_request_uri() {
-    let more = ["Record-Route: <sip:loose.example;lr>, <sip:strict.example>", "Contact: <sip:bob@10.77.3.2>"];
+    let more = [
+        "Record-Route: <sip:loose.example;lr>, <sip:strict.example>",
+        "Contact: <sip:bob@10.77.3.2>",
+    ];
     let mut dialog = Dialog::new_uac(&answer(200, "b1", &more), contact(), &to()).unwrap();
     check(
         &dialog.request(Method::Invite, via()),
@@ -126,26 +136,68 @@ fn a_strict_router_becomes_the_request_uri() {
 #[test]
 fn one_invite_makes_an_early_dialog_for_each_phone_behind_a_proxy() {
     let mut early = EarlyDialogs::default();
-    let ringing = |tag| answer(180, tag, &["Record-Route: <sip:p1.example;lr>", "Contact: <sip:bob@10.77.3.2>"]);
+    let ringing = |tag| {
+        answer(
+            180,
+            tag,
+            &[
+                "Record-Route: <sip:p1.example;lr>",
+                "Contact: <sip:bob@10.77.3.2>",
+            ],
+        )
+    };
     for tag in ["desk", "mobile", "desk"] {
-        let dialog = early.provisional(&ringing(tag), &contact(), &to()).unwrap().unwrap();
+        let dialog = early
+            .provisional(&ringing(tag), &contact(), &to())
+            .unwrap()
+            .unwrap();
         assert_eq!(dialog.state, DialogState::Early);
     }
     assert_eq!(early.iter().count(), 2);
-    let prack = early.with_remote_tag("desk").unwrap().request(Method::Prack, via());
-    assert_eq!(prack.cseq().unwrap().number, 2, "each early dialog counts for itself");
+    let prack = early
+        .with_remote_tag("desk")
+        .unwrap()
+        .request(Method::Prack, via());
+    assert_eq!(
+        prack.cseq().unwrap().number,
+        2,
+        "each early dialog counts for itself"
+    );
 
-    let more = ["Record-Route: <sip:p9.example;lr>", "Contact: <sip:bob@10.77.3.9>"];
-    let mut answered = early.confirm(&answer(200, "desk", &more), &contact(), &to()).unwrap();
+    let more = [
+        "Record-Route: <sip:p9.example;lr>",
+        "Contact: <sip:bob@10.77.3.9>",
+    ];
+    let mut answered = early
+        .confirm(&answer(200, "desk", &more), &contact(), &to())
+        .unwrap();
     assert_eq!(answered.state, DialogState::Confirmed);
-    let routes: Vec<_> = answered.route_set().iter().map(|route| route.uri.as_str()).collect();
-    assert_eq!(routes, ["sip:p9.example;lr"], "the 2xx has the last word on the route");
+    let routes: Vec<_> = answered
+        .route_set()
+        .iter()
+        .map(|route| route.uri.as_str())
+        .collect();
+    assert_eq!(
+        routes,
+        ["sip:p9.example;lr"],
+        "the 2xx has the last word on the route"
+    );
     assert_eq!(answered.remote_target().as_str(), "sip:bob@10.77.3.9");
-    assert_eq!(answered.request(Method::Bye, via()).cseq().unwrap().number, 3);
+    assert_eq!(
+        answered.request(Method::Bye, via()).cseq().unwrap().number,
+        3
+    );
 
-    let late = early.confirm(&answer(200, "mobile", &more), &contact(), &to()).unwrap();
-    let unheard = early.confirm(&answer(200, "softphone", &more), &contact(), &to()).unwrap();
-    assert_eq!((&*late.remote_tag, &*unheard.remote_tag), ("mobile", "softphone"));
+    let late = early
+        .confirm(&answer(200, "mobile", &more), &contact(), &to())
+        .unwrap();
+    let unheard = early
+        .confirm(&answer(200, "softphone", &more), &contact(), &to())
+        .unwrap();
+    assert_eq!(
+        (&*late.remote_tag, &*unheard.remote_tag),
+        ("mobile", "softphone")
+    );
     assert_eq!(early.iter().count(), 0);
 }
 
@@ -153,8 +205,15 @@ fn one_invite_makes_an_early_dialog_for_each_phone_behind_a_proxy() {
 fn a_proxy_cannot_fork_without_end() {
     let mut early = EarlyDialogs::default();
     for number in 0..100 {
-        let ringing = answer(180, &format!("t{number}"), &["Contact: <sip:bob@10.77.3.2>"]);
-        let known = early.provisional(&ringing, &contact(), &to()).unwrap().is_some();
+        let ringing = answer(
+            180,
+            &format!("t{number}"),
+            &["Contact: <sip:bob@10.77.3.2>"],
+        );
+        let known = early
+            .provisional(&ringing, &contact(), &to())
+            .unwrap()
+            .is_some();
         assert_eq!(known, number < MAX_EARLY_DIALOGS);
     }
 }
@@ -171,7 +230,9 @@ fn a_response_without_contact_leaves_the_target_of_the_invite() {
 fn a_target_refresh_moves_the_target_and_a_bad_contact_does_not() {
     let mut dialog = Dialog::new_uas(&invite(), "cn1.t", contact()).unwrap();
     let mut update = invite();
-    update.headers.set(Name::Contact, "<sip:alice@10.77.3.77:5080>");
+    update
+        .headers
+        .set(Name::Contact, "<sip:alice@10.77.3.77:5080>");
     dialog.refresh_target(&update);
     assert_eq!(dialog.remote_target().as_str(), "sip:alice@10.77.3.77:5080");
     for bad in ["*", "<sip:a@h>, <sip:b@h>", "<no uri>"] {
@@ -203,7 +264,8 @@ fn only_both_tags_and_the_call_id_are_the_dialog() {
     assert!(!dialog.is_of(&bye), "without our tag");
     bye.headers.set(Name::To, "<sip:bob@pbx.example>;tag=cn1.t");
     assert!(dialog.is_of(&bye));
-    bye.headers.set(Name::From, "<sip:alice@pbx.example>;tag=no");
+    bye.headers
+        .set(Name::From, "<sip:alice@pbx.example>;tag=no");
     assert!(!dialog.is_of(&bye), "the tag in the display name is none");
 }
 
@@ -217,8 +279,14 @@ fn an_heir_goes_on_above_all_numbers_that_were_set_aside() {
         let mut heir: Dialog = rmp_serde::from_slice(&stored).unwrap();
         heir.take_over(Bytes::from_static(b"<sip:10.77.1.2:5060>"));
         let next = heir.request(Method::Invite, via());
-        assert!(next.cseq().unwrap().number > highest, "numbers never go back");
-        assert_eq!(next.headers.text(Name::Contact), Some("<sip:10.77.1.2:5060>"));
+        assert!(
+            next.cseq().unwrap().number > highest,
+            "numbers never go back"
+        );
+        assert_eq!(
+            next.headers.text(Name::Contact),
+            Some("<sip:10.77.1.2:5060>")
+        );
         if owner.reserve_ahead() {
             stored = rmp_serde::to_vec_named(&owner).unwrap();
         }
@@ -246,11 +314,20 @@ fn another_tag_for_the_same_request_is_another_dialog() {
 fn what_makes_no_dialog_is_an_error() {
     let mut request = invite();
     request.headers.remove(Name::Contact);
-    assert_eq!(Dialog::new_uas(&request, "t", contact()), Err(DialogError::Contact));
+    assert_eq!(
+        Dialog::new_uas(&request, "t", contact()),
+        Err(DialogError::Contact)
+    );
     request = invite();
     request.headers.remove(Name::CallId);
-    assert!(matches!(Dialog::new_uas(&request, "t", contact()), Err(DialogError::Field(_))));
+    assert!(matches!(
+        Dialog::new_uas(&request, "t", contact()),
+        Err(DialogError::Field(_))
+    ));
     let mut response = answer(200, "b1", &["Contact: <sip:bob@10.77.3.2>"]);
     response.headers.set(Name::To, "<sip:bob@pbx.example>");
-    assert_eq!(Dialog::new_uac(&response, contact(), &to()), Err(DialogError::Tag));
+    assert_eq!(
+        Dialog::new_uac(&response, contact(), &to()),
+        Err(DialogError::Tag)
+    );
 }

@@ -26,7 +26,10 @@ impl Phone {
     }
 
     fn is_mine(&self, request: &Message) -> bool {
-        let dialog = self.conversation.as_ref().and_then(|talk| talk.dialog.as_ref());
+        let dialog = self
+            .conversation
+            .as_ref()
+            .and_then(|talk| talk.dialog.as_ref());
         dialog.is_some_and(|dialog| dialog.is_of(request))
     }
 
@@ -38,7 +41,10 @@ impl Phone {
 
     /// A call comes in.
     fn ring(&mut self, key: ServerKey, invite: Message) {
-        let busy = self.conversation.as_ref().is_some_and(|talk| talk.stage != Stage::Over);
+        let busy = self
+            .conversation
+            .as_ref()
+            .is_some_and(|talk| talk.stage != Stage::Over);
         if busy {
             return self.respond(key, Message::response_to(&invite, 486, ""));
         }
@@ -74,7 +80,9 @@ impl Phone {
         let mut response = Message::response_to(&talk.invite, 200, "");
         response.add_to_tag(dialog.local_tag.as_str());
         response.headers.push(Name::Contact, dialog.contact.clone());
-        response.headers.push(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS");
+        response
+            .headers
+            .push(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS");
         response.set_body("application/sdp", sdp);
         talk.stage = Stage::Talking;
         talk.code = Some(200);

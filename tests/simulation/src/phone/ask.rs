@@ -43,12 +43,20 @@ impl Phone {
             return;
         };
         let mut cancel = Message::request(Method::Cancel, uri.clone());
-        for name in [Name::Via, Name::MaxForwards, Name::From, Name::To, Name::CallId] {
+        for name in [
+            Name::Via,
+            Name::MaxForwards,
+            Name::From,
+            Name::To,
+            Name::CallId,
+        ] {
             if let Some(value) = invite.headers.get(name.clone()) {
                 cancel.headers.push(name, value.clone());
             }
         }
-        cancel.headers.push(Name::CSeq, CSeq::new(cseq.number, Method::Cancel));
+        cancel
+            .headers
+            .push(Name::CSeq, CSeq::new(cseq.number, Method::Cancel));
         let home = self.home;
         self.ask(Purpose::Cancel, cancel, home);
     }
@@ -98,7 +106,9 @@ impl Phone {
 
     /// A response to nothing that is open: a repeated 200 to our INVITE whose transaction is over.
     pub(super) fn responded_late(&mut self, response: &Message) {
-        let invite = response.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+        let invite = response
+            .cseq()
+            .is_ok_and(|cseq| cseq.method == Method::Invite);
         if invite && response.status() == Some(200) {
             self.acknowledge_again(response);
         }

@@ -128,7 +128,11 @@ impl Phone {
 
     /// Time has passed.
     pub(crate) fn fire(&mut self) {
-        if self.layer.poll_timeout().is_some_and(|at_ms| at_ms <= clock::now_ms()) {
+        if self
+            .layer
+            .poll_timeout()
+            .is_some_and(|at_ms| at_ms <= clock::now_ms())
+        {
             self.layer.handle_timeout(clock::now_ms());
         }
         self.settle();
@@ -156,7 +160,11 @@ impl Phone {
         while let Some(said) = self.layer.poll_output() {
             match said {
                 Said::Send { flow, bytes } => self.send(flow.peer, bytes),
-                Said::Request { key, flow: _, message } => self.requested(key, message),
+                Said::Request {
+                    key,
+                    flow: _,
+                    message,
+                } => self.requested(key, message),
                 Said::Ack { flow: _, message } => self.acknowledged(&message),
                 Said::Cancelled { key, cancel: _ } => self.cancelled(key),
                 Said::Response { key, message } => self.responded(key, &message),

@@ -32,7 +32,9 @@ impl World {
         })
         .await?;
         self.serves_again().await?;
-        let quiet = self.until("nothing is left to do", QUIET_MS, |world| world.left_to_do().is_none());
+        let quiet = self.until("nothing is left to do", QUIET_MS, |world| {
+            world.left_to_do().is_none()
+        });
         let quiet = quiet.await;
         match (quiet, self.left_to_do()) {
             (Err(failure), Some(left)) => Err(Failure {
@@ -57,11 +59,16 @@ impl World {
     async fn serves_again(&mut self) -> Verdict {
         for node in 1..=NODES {
             let write = self.employ(node, EMPLOYEE + u32::from(node));
-            self.until("a write is answered", PATIENCE_MS, |world| world.outcome(write).is_some())
-                .await?;
+            self.until("a write is answered", PATIENCE_MS, |world| {
+                world.outcome(write).is_some()
+            })
+            .await?;
             let outcome = self.outcome(write);
             let made = matches!(outcome, Some(Ok(Outcome::Created(_))));
-            ensure!(made, "node{node} is healed and yet answers {outcome:?} to a write");
+            ensure!(
+                made,
+                "node{node} is healed and yet answers {outcome:?} to a write"
+            );
         }
         for phone in &mut self.phones {
             phone.answers_after_ms = Some(300);
@@ -93,7 +100,11 @@ impl World {
         }
         let busy = self.media.iter().find(|server| !server.sessions.is_empty());
         if let Some(server) = busy {
-            return Some(format!("{} has {} sessions", server.host, server.sessions.len()));
+            return Some(format!(
+                "{} has {} sessions",
+                server.host,
+                server.sessions.len()
+            ));
         }
         let lag = places.iter().any(|place| *place != places[0]);
         lag.then(|| format!("the nodes are at {places:?}"))
@@ -103,11 +114,17 @@ impl World {
     pub(super) async fn both_have_parted(&mut self, one: u8, other: u8) -> Verdict {
         let over = format!("phone{one} and phone{other} have hung up");
         self.until(&over, PATIENCE_MS, |world| {
-            [one, other].iter().all(|phone| world.phone(*phone).stage() == Some(Stage::Over))
+            [one, other]
+                .iter()
+                .all(|phone| world.phone(*phone).stage() == Some(Stage::Over))
         })
         .await?;
         for phone in [one, other] {
-            let well = self.phone(phone).conversation.as_ref().is_some_and(|talk| talk.ended_well);
+            let well = self
+                .phone(phone)
+                .conversation
+                .as_ref()
+                .is_some_and(|talk| talk.ended_well);
             ensure!(well, "the call of phone{phone} did not end in good order");
         }
         Ok(())

@@ -11,7 +11,11 @@ pub(super) async fn play(world: &mut World) -> Verdict {
     for _ in 0..deaths {
         let before_ms = world.dice.within(200..1_500);
         world.run(before_ms).await;
-        world.until("somebody leads", PATIENCE_MS, |world| world.leader().is_some()).await?;
+        world
+            .until("somebody leads", PATIENCE_MS, |world| {
+                world.leader().is_some()
+            })
+            .await?;
         let leader = world.leader().unwrap_or(1);
         world.crash(leader);
         let dead_ms = world.dice.within(50..3_000);

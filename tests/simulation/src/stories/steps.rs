@@ -1,8 +1,8 @@
 //! What happens in more than one story.
 
+use crate::clock;
 use crate::phone::{Stage, extension};
 use crate::world::{PHONES, Verdict, World, ensure, failure};
-use crate::clock;
 
 pub(super) const LIFETIME_S: u32 = 3_600;
 /// Longer than a phone repeats a request over UDP, with the refusals and new attempts between.
@@ -21,7 +21,10 @@ impl World {
             self.collect(number);
         }
         self.until("all phones are registered", PATIENCE_MS, |world| {
-            world.phones.iter().all(|phone| phone.registration.is_confirmed())
+            world
+                .phones
+                .iter()
+                .all(|phone| phone.registration.is_confirmed())
         })
         .await?;
         // Until the next heartbeat a follower may know less than the leader has committed.
@@ -32,7 +35,8 @@ impl World {
     /// All phones refresh their registrations all the time.
     pub(super) fn everybody_keeps_registering(&mut self, every_ms: u64) {
         for number in 1..=PHONES {
-            self.phone(number).register_every(LIFETIME_S, every_ms * 1000);
+            self.phone(number)
+                .register_every(LIFETIME_S, every_ms * 1000);
             self.collect(number);
         }
     }
@@ -58,7 +62,10 @@ impl World {
         })
         .await?;
         let code = self.phone(caller).code();
-        ensure!(code == Some(200), "phone{caller} calls phone{callee} and gets {code:?}");
+        ensure!(
+            code == Some(200),
+            "phone{caller} calls phone{callee} and gets {code:?}"
+        );
         Ok(())
     }
 
@@ -82,9 +89,14 @@ impl World {
             let gap_us = talk.hearing.longest_gap_us(clock::now_us());
             let only = talk.hearing.heard_only(speaker);
             let voice = talk.hearing.voice_of(speaker);
-            ensure!(only, "phone{listener} hears somebody else than phone{speaker}");
+            ensure!(
+                only,
+                "phone{listener} hears somebody else than phone{speaker}"
+            );
             let voice = voice.ok_or_else(|| {
-                failure(format_args!("phone{listener} has heard nothing of phone{speaker}"))
+                failure(format_args!(
+                    "phone{listener} has heard nothing of phone{speaker}"
+                ))
             })?;
             let (heard, said) = (voice.words, voice.of());
             ensure!(

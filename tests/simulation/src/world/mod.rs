@@ -169,7 +169,8 @@ impl World {
             );
             ensure!(!refused, "founding the company: {outcome:?}");
         }
-        self.until("everything is up", FIRST_LIGHT_MS, Self::is_up).await
+        self.until("everything is up", FIRST_LIGHT_MS, Self::is_up)
+            .await
     }
 
     /// Every node serves and has all media servers.
@@ -199,7 +200,8 @@ impl World {
         };
         for (number, link) in life.media {
             if let Some(stream) = link.stream {
-                self.media_server(number).deserted(clock::now_us(), stream.peer);
+                self.media_server(number)
+                    .deserted(clock::now_us(), stream.peer);
             }
         }
         for (_, lane) in self.peers.range_mut((node, 0)..=(node, u8::MAX)) {
@@ -357,7 +359,10 @@ impl World {
             if holds(self) {
                 return Ok(());
             }
-            ensure!(clock::now_us() < deadline_us, "not within {limit_ms} ms: {what}");
+            ensure!(
+                clock::now_us() < deadline_us,
+                "not within {limit_ms} ms: {what}"
+            );
             self.wait(deadline_us).await;
         }
     }

@@ -125,7 +125,13 @@ impl World {
                         peer: from,
                         connection: 0,
                     };
-                    self.input(node, Input::Received { flow, bytes: octets });
+                    self.input(
+                        node,
+                        Input::Received {
+                            flow,
+                            bytes: octets,
+                        },
+                    );
                 }
                 Some(Host::Media(server)) => self.relay(server, from, to, &octets),
                 Some(Host::Phone(phone)) => {
@@ -139,7 +145,9 @@ impl World {
     }
 
     fn relay(&mut self, server: u8, from: SocketAddr, to: SocketAddr, octets: &Bytes) {
-        let copies = self.media_server(server).relay(clock::now_us(), from, to, octets);
+        let copies = self
+            .media_server(server)
+            .relay(clock::now_us(), from, to, octets);
         for (own, target) in copies {
             self.datagram(own, target, octets.clone());
         }
@@ -164,14 +172,20 @@ impl World {
     fn fire_timers(&mut self) {
         let now_us = clock::now_us();
         for place in 0..self.phones.len() {
-            if self.phones[place].next_us().is_some_and(|at_us| at_us <= now_us) {
+            if self.phones[place]
+                .next_us()
+                .is_some_and(|at_us| at_us <= now_us)
+            {
                 self.phones[place].fire();
             }
             let number = self.phones[place].number;
             self.collect(number);
         }
         for place in 0..self.media.len() {
-            if self.media[place].next_us().is_some_and(|at_us| at_us <= now_us) {
+            if self.media[place]
+                .next_us()
+                .is_some_and(|at_us| at_us <= now_us)
+            {
                 self.media[place].fire(now_us);
             }
             let number = u8::try_from(place + 1).expect("few media servers");

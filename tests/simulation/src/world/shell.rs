@@ -24,14 +24,22 @@ const DEAD_AFTER_US: u64 = 1_500_000;
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
     /// A message for a call of yours.
-    Received { flow: Flow, bytes: Bytes },
+    Received {
+        flow: Flow,
+        bytes: Bytes,
+    },
     /// Write this to a socket of yours.
-    Send { flow: Flow, bytes: Bytes },
+    Send {
+        flow: Flow,
+        bytes: Bytes,
+    },
     Alive,
 }
 
 fn number(node: NodeId) -> Option<u8> {
-    u8::try_from(node.0).ok().filter(|number| (1..=super::NODES).contains(number))
+    u8::try_from(node.0)
+        .ok()
+        .filter(|number| (1..=super::NODES).contains(number))
 }
 
 impl World {

@@ -29,7 +29,9 @@ impl World {
     fn keep_link(&mut self, node: u8, number: u8, id: MediaServerId, now_us: u64) {
         let apart = {
             let common = self.commons.lock();
-            common.network.are_apart(Host::Node(node), Host::Media(number))
+            common
+                .network
+                .are_apart(Host::Node(node), Host::Media(number))
         };
         let next_peer = Peer(self.streams_opened + 1);
         let Some(life) = &mut self.node(node).life else {
@@ -104,14 +106,20 @@ impl World {
             let open = !network.is_cut(Host::Node(*from), Host::Node(*to));
             open.then(|| lane.next_us()).flatten()
         });
-        let lives = self.nodes.iter().filter_map(|node| Some((node.number, node.life.as_ref()?)));
+        let lives = self
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node.number, node.life.as_ref()?)));
         let media = lives.flat_map(|(node, life)| {
             life.media.iter().filter_map(move |(server, link)| {
                 let stream = link.stream.as_ref()?;
                 let (node, server) = (Host::Node(node), Host::Media(*server));
                 let there = (!network.is_cut(node, server)).then(|| stream.requests.next_us());
                 let back = (!network.is_cut(server, node)).then(|| stream.replies.next_us());
-                [there.flatten(), back.flatten()].into_iter().flatten().min()
+                [there.flatten(), back.flatten()]
+                    .into_iter()
+                    .flatten()
+                    .min()
             })
         });
         peers.chain(media).min()
@@ -144,7 +152,11 @@ impl World {
                 lane.drop_older(now_us, IDLE_LIMIT_US);
                 continue;
             }
-            while let Some(said) = self.peers.get_mut(&(from, to)).and_then(|lane| lane.pop(now_us)) {
+            while let Some(said) = self
+                .peers
+                .get_mut(&(from, to))
+                .and_then(|lane| lane.pop(now_us))
+            {
                 any = true;
                 let mut common = self.commons.lock();
                 common.note(format_args!("node{from} node{to} {said:?}"));
