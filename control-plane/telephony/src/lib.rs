@@ -1,9 +1,12 @@
 //! The model as what the cluster replicates: the one place where the two meet, so that neither knows the other.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use carillon_cluster::{Applied, Cluster, HistoryQuery, Replicated, Stamp};
+use carillon_cluster::{Applied, Cluster, Config, HistoryQuery, LogStore, Replicated, Stamp};
 use carillon_model::{CallRecord, Command, Event, HistoryTable, Outcome, State};
 
 /// The rules of the telephony state, for [`carillon_cluster::Cluster`] and [`carillon_cluster::Replica`].
@@ -40,6 +43,17 @@ impl Replicated for Telephony {
     fn digest(state: &State) -> u64 {
         state.digest()
     }
+}
+
+/// Starts the node on what its store holds, as [`Cluster::start`] does.
+///
+/// Whoever runs a telephony cluster starts it here: the future is boxed in this crate, so that the compiler makes the code
+/// of Raft for these types once, and not again (a minute of CPU) in the daemon and in every test.
+pub fn start(
+    config: Config,
+    store: Arc<dyn LogStore>,
+) -> Pin<Box<dyn Future<Output = anyhow::Result<Cluster<Telephony>>>>> {
+    Box::pin(Cluster::start(config, store))
 }
 
 /// The records of calls that started from `from_ms` until before `to_ms`, newest first. Reads from disk.

@@ -37,9 +37,10 @@ impl Control {
     ) -> anyhow::Result<Self> {
         // Sockets first: what cannot be bound is told before anything is written.
         let bound = Bound::bind(&config.sip)?;
-        let cluster = Cluster::start(cluster_config(config, metrics)?, store::open(config, data)?)
-            .await
-            .context("take part in the cluster")?;
+        let cluster =
+            carillon_telephony::start(cluster_config(config, metrics)?, store::open(config, data)?)
+                .await
+                .context("take part in the cluster")?;
         let password = bootstrap::initialise(&cluster).await?;
         data.write_authority(&cluster.authority_pem()?)?;
         let certificate = server_certificate(config, &bound, &cluster)?;

@@ -14,6 +14,16 @@ pub(crate) struct Cargo<'a> {
     environment: Vec<(&'static str, OsString)>,
 }
 
+/// A program of the workspace, by the name that no other has.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    Bin(&'a str),
+    Example(&'a str),
+}
+
+/// The product itself, which the lab and the tests start.
+pub(crate) const CARILLON: Target<'static> = Target::Bin("carillon");
+
 impl<'a> Cargo<'a> {
     /// For tasks that compile the daemon: makes the RocksDB archive first where it is missing.
     pub(crate) fn with_rocksdb(workspace: &'a Workspace) -> Result<Self> {
@@ -40,6 +50,30 @@ impl<'a> Cargo<'a> {
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// Builds one program and gives the command that starts it. Features are those of the whole workspace, as in the
+    /// tests, so that nothing is compiled twice for a difference in them.
+    pub(crate) fn program(&self, target: Target<'_>) -> Result<Command> {
+        self.build(target)?;
+        let folder = self.workspace.metadata.target_directory.join("debug");
+        let program = match target {
+            Target::Bin(name) => folder.join(name),
+            Target::Example(name) => folder.join("examples").join(name),
+        };
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.workspace.root())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    pub(crate) fn build(&self, target: Target<'_>) -> Result<()> {
+        let (flag, name) = match target {
+            Target::Bin(name) => ("--bin", name),
+            Target::Example(name) => ("--example", name),
+        };
+        self.run(&["build", "--locked", "--workspace", flag, name])
     }
 
     /// Runs cargo with its output on ours; an error when it fails.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::env;
 
-use crate::cargo::{Cargo, succeed, with_namespaces};
+use crate::cargo::{CARILLON, Cargo, Target, succeed, with_namespaces};
 use crate::debian;
 use crate::rocksdb::Archive;
 use crate::workspace::Workspace;
@@ -14,18 +14,10 @@ pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
     debian::ensure(&debian::BUILD)?;
     debian::ensure(&debian::PHONES)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
-    cargo.run(&["build", "--locked", "--package", "carillon-daemon"])?;
-    let example = [
-        "--locked",
-        "--package",
-        "carillon-testkit",
-        "--example",
-        "demo",
-    ];
-    cargo.run(&[&["build"], &example[..]].concat())?;
-    let mut command = cargo.command(&[&["run", "--quiet"], &example[..]].concat());
+    cargo.build(CARILLON)?;
+    let mut command = cargo.program(Target::Example("demo"))?;
     if once {
-        command.args(["--", "--once"]);
+        command.arg("--once");
     }
     succeed(&mut with_namespaces(&command)?)
 }
@@ -35,48 +27,31 @@ pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<()> {
     debian::ensure(&debian::PHONES)?;
     debian::ensure(&debian::RIVALS)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
-    cargo.run(&["build", "--locked", "--package", "carillon-daemon"])?;
-    let mut arguments = vec!["run", "--locked", "--package", "carillon-bench", "--"];
-    arguments.extend(rest.iter().map(String::as_str));
-    cargo.run(&arguments)
+    cargo.build(CARILLON)?;
+    succeed(cargo.program(Target::Bin("carillon-bench"))?.args(rest))
 }
 
 pub(crate) fn fuzz(workspace: &Workspace, seconds: u64) -> Result<()> {
-    let cargo = Cargo::plain(workspace);
+    let cargo = Cargo::with_rocksdb(workspace)?;
     let seconds = seconds.to_string();
     for target in FUZZ_TARGETS {
-        cargo.run(&[
-            "run",
-            "--locked",
-            "--package",
-            "carillon-sip",
-            "--example",
-            "fuzz",
-            "--",
-            target,
-            &seconds,
-        ])?;
+        succeed(
+            cargo
+                .program(Target::Example("fuzz"))?
+                .args([target, &seconds]),
+        )?;
     }
     Ok(())
 }
 
 pub(crate) fn simulate(workspace: &Workspace, seeds: u64, seed: Option<u64>) -> Result<()> {
-    let cargo = Cargo::plain(workspace);
-    let seeds = seeds.to_string();
-    let seed = seed.map(|seed| seed.to_string());
-    let mut arguments = vec![
-        "run",
-        "--locked",
-        "--package",
-        "carillon-simulation",
-        "--",
-        "--seeds",
-        &seeds,
-    ];
-    if let Some(seed) = &seed {
-        arguments.extend(["--seed", seed]);
+    let cargo = Cargo::with_rocksdb(workspace)?;
+    let mut command = cargo.program(Target::Bin("carillon-simulation"))?;
+    command.args(["--seeds", &seeds.to_string()]);
+    if let Some(seed) = seed {
+        command.args(["--seed", &seed.to_string()]);
     }
-    cargo.run(&arguments)
+    succeed(&mut command)
 }
 
 /// Shell lines for those who call cargo themselves and want to share what the tasks compiled.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::process::{Command, Stdio};
 
-use crate::cargo::{Cargo, succeed, with_namespaces};
+use crate::cargo::{CARILLON, Cargo, succeed, with_namespaces};
 use crate::debian;
 use crate::run;
 use crate::workspace::Workspace;
@@ -94,19 +94,20 @@ fn unit(cargo: &Cargo<'_>, filter: Option<&str>) -> Result<()> {
 
 /// One test at a time: each has the machine, and the lab's addresses, to itself.
 fn integration(cargo: &Cargo<'_>, filter: Option<&str>) -> Result<()> {
-    cargo.run(&["build", "--locked", "--package", "carillon-daemon"])?;
+    cargo.build(CARILLON)?;
     let mut arguments = if has_nextest() {
         vec![
             "nextest",
             "run",
             "--locked",
-            "--package",
-            "carillon-integration",
+            "--workspace",
+            "--test",
+            "integration",
             "--test-threads",
             "1",
         ]
     } else {
-        vec!["test", "--locked", "--package", "carillon-integration"]
+        vec!["test", "--locked", "--workspace", "--test", "integration"]
     };
     arguments.extend(filter);
     if !has_nextest() {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::cargo::{Cargo, succeed};
+use crate::cargo::{Cargo, Target, succeed};
 use crate::debian;
 use crate::lock::Lock;
 use crate::suite;
@@ -134,25 +134,9 @@ fn deny_program() -> Result<PathBuf> {
 
 /// The checked-in description of the REST interface is the one that the code serves.
 fn openapi(workspace: &Workspace) -> Result<()> {
-    let cargo = Cargo::with_rocksdb(workspace)?;
-    let output = cargo
-        .command(&[
-            "run",
-            "--locked",
-            "--quiet",
-            "--package",
-            "carillon-api",
-            "--example",
-            "openapi",
-        ])
-        .output()
-        .context("start the program that prints the description")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
     let checked_in =
         fs::read(workspace.root().join(OPENAPI)).with_context(|| format!("read {OPENAPI}"))?;
-    if checked_in != output.stdout {
+    if checked_in != served_openapi(workspace)? {
         bail!("{OPENAPI} is not what the code serves; cargo xtask fix writes it");
     }
     Ok(())
@@ -160,22 +144,17 @@ fn openapi(workspace: &Workspace) -> Result<()> {
 
 /// Writes the description anew.
 pub(crate) fn write_openapi(workspace: &Workspace) -> Result<()> {
-    let cargo = Cargo::with_rocksdb(workspace)?;
-    let output = cargo
-        .command(&[
-            "run",
-            "--locked",
-            "--quiet",
-            "--package",
-            "carillon-api",
-            "--example",
-            "openapi",
-        ])
+    fs::write(workspace.root().join(OPENAPI), served_openapi(workspace)?)
+        .with_context(|| format!("write {OPENAPI}"))
+}
+
+fn served_openapi(workspace: &Workspace) -> Result<Vec<u8>> {
+    let output = Cargo::with_rocksdb(workspace)?
+        .program(Target::Example("openapi"))?
         .output()
         .context("start the program that prints the description")?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    fs::write(workspace.root().join(OPENAPI), output.stdout)
-        .with_context(|| format!("write {OPENAPI}"))
+    Ok(output.stdout)
 }

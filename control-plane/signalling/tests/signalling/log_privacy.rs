@@ -1,18 +1,12 @@
 //! Who calls whom, and from where, is nobody's business above the debug level.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where its world is not as set up"
-)]
-
-mod support;
-
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use crate::support::phone::Phone;
+use crate::support::{Node, PASSWORD};
 use carillon_model::Transport;
-use support::phone::Phone;
-use support::{Node, PASSWORD};
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
@@ -32,13 +26,14 @@ impl Write for Page {
 async fn the_log_of_a_call_names_no_number_no_person_and_no_address() {
     let page = Page::default();
     let writer = page.clone();
-    tracing_subscriber::fmt()
+    // The node's tasks run on this test's thread, so its log is not mixed with that of other tests.
+    let _log = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
         .with_ansi(false)
         .with_writer(move || writer.clone())
-        .init();
+        .set_default();
     let node = Node::found().await;
-    let _sessions = support::media::start(&node, "media1").await;
+    let _sessions = crate::support::media::start(&node, "media1").await;
     let mut alice = Phone::connect("alice", &node, Transport::Udp).await;
     assert_eq!(alice.register().await.status(), Some(200));
     let mut bob = Phone::connect("bob", &node, Transport::Tcp).await;
@@ -46,8 +41,8 @@ async fn the_log_of_a_call_names_no_number_no_person_and_no_address() {
     alice
         .send(b"REGISTER sip:1001 SIP/2.0\r\nVia: nonsense\r\n\r\n")
         .await;
-    support::connected_to_media(&node).await;
-    support::talk(&mut bob, alice, "1001").await;
+    crate::support::connected_to_media(&node).await;
+    crate::support::talk(&mut bob, alice, "1001").await;
     node.cluster
         .until(|state| !state.records().is_empty())
         .await;

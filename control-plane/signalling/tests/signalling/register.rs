@@ -1,15 +1,8 @@
 //! Phones register over every transport, on any node.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where its world is not as set up"
-)]
-
-mod support;
-
+use crate::support::Node;
+use crate::support::phone::Phone;
 use carillon_model::Transport;
-use support::Node;
-use support::phone::Phone;
 
 #[tokio::test]
 async fn a_phone_registers_over_udp_tcp_and_tls() {

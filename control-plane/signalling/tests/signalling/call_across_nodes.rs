@@ -1,29 +1,22 @@
 //! A flow is a thing of the whole cluster: whoever has the call reaches the phone.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where its world is not as set up"
-)]
-
-mod support;
-
+use crate::support::Node;
+use crate::support::phone::Phone;
 use carillon_model::Transport;
 use carillon_protocol::Request;
-use support::Node;
-use support::phone::Phone;
 
 #[tokio::test]
 async fn bob_on_one_node_calls_alice_who_is_connected_to_the_other() {
     let first = Node::found().await;
     let second = first.join().await;
-    let mut sessions = support::media::start(&first, "media1").await;
+    let mut sessions = crate::support::media::start(&first, "media1").await;
     let mut alice = Phone::connect("alice", &first, Transport::Tcp).await;
     assert_eq!(alice.register().await.status(), Some(200));
     let mut bob = Phone::connect("bob", &second, Transport::Udp).await;
     assert_eq!(bob.register().await.status(), Some(200));
-    support::connected_to_media(&second).await;
+    crate::support::connected_to_media(&second).await;
 
-    support::talk(&mut bob, alice, "1001").await;
+    crate::support::talk(&mut bob, alice, "1001").await;
     assert!(matches!(sessions.recv().await, Some(Request::Put(_))));
     let over = first
         .cluster

@@ -1,10 +1,6 @@
 //! A control node on ports of the system's choice, its company, a media server that only says yes, and a phone.
 
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test stops where its world is not as set up"
-)]
 
 pub mod media;
 pub mod phone;
@@ -120,7 +116,7 @@ impl Node {
 async fn start_cluster(name: &str, entry: Entry) -> Cluster<Telephony> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let config = carillon_cluster::Config::new(name, any_port, entry);
-    Cluster::start(config, Arc::new(MemoryStore::default()))
+    carillon_telephony::start(config, Arc::new(MemoryStore::default()))
         .await
         .unwrap()
 }

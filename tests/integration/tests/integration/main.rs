@@ -1,0 +1,11 @@
+//! Real processes, real sockets, real phones. One program, so that it is linked once; `cargo xtask test --only integration`.
+
+mod bad_input;
+mod cluster;
+mod credentials;
+mod hold;
+mod load;
+mod outcomes;
+mod power_cut;
+mod sentences;
+mod single_box;
