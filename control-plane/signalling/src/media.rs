@@ -112,14 +112,12 @@ impl MediaServers {
 
     /// Sends a request; without a connection it is lost, and the brain knows that the server is down.
     pub(crate) fn request(&self, server: MediaServerId, request: Request) {
-        let sent = self
-            .servers
-            .get(&server)
-            .map(|server| server.requests.try_send(request));
-        match sent {
-            Some(Ok(())) => {}
-            Some(Err(_)) => tracing::warn!(%server, "a media server is too slow: request dropped"),
-            None => tracing::debug!(%server, "request to a media server that is not there"),
+        let Some(known) = self.servers.get(&server) else {
+            tracing::debug!(%server, "request to a media server that is not there");
+            return;
+        };
+        if known.requests.try_send(request).is_err() {
+            tracing::warn!(%server, "a media server is too slow: request dropped");
         }
     }
 }

@@ -1,21 +1,26 @@
 //! `cargo xtask bench`: Carillon beside Kamailio and rtpengine, in the same run, at the same rates, the servers pinned to one core and the
 //! load to the other. It prints CPU time per operation and ratios; it judges nothing.
 
+mod carillon;
 mod cpu;
 mod kamailio;
 mod process;
 mod rtpengine;
 mod sipp;
 mod stream;
+mod table;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use carillon_testkit::Account;
 use clap::Parser;
 use std::time::Duration;
 
+use carillon::{Carillon, Standing};
 use kamailio::Kamailio;
 use rtpengine::Rtpengine;
-use sipp::{Load, PHONES, Sipp};
+use sipp::{Load, Names, PHONES, Sipp};
 use stream::{Phones, Relayed};
+use table::{Row, Table};
 
 #[derive(Parser)]
 #[command(
@@ -49,26 +54,35 @@ struct Options {
     talk_seconds: u64,
 }
 
-/// CPU time per operation in microseconds.
-struct Row {
-    what: &'static str,
-    peer: &'static str,
-    per_operation_us: f64,
-}
+const REGISTRATION: &str = "registration with digest";
+const CALL: &str = "call with digest";
+const PACKET: &str = "relayed packet";
+const MEMORY: &str = "memory of a standing call";
+
+const OF_KAMAILIO: Names = Names {
+    username: |number| number.to_string(),
+    password: |_| kamailio::PASSWORD.to_owned(),
+};
+const OF_CARILLON: Names = Names {
+    username: |number| Account::of(number).username,
+    password: |number| Account::of(number).password,
+};
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let folder = tempfile::tempdir().context("make a folder for the run")?;
-    let mut rows = Vec::new();
-    proxy_alone(&options, folder.path(), &mut rows)?;
-    proxy_with_media(&options, folder.path(), &mut rows)?;
-    relay_of_rtpengine(&options, folder.path(), &mut rows)?;
-    for row in &rows {
-        println!(
-            "{:<24} {:<24} {:>9.1} µs",
-            row.what, row.peer, row.per_operation_us
-        );
-    }
+    let mut table = Table::default();
+    eprintln!("bench: Kamailio alone");
+    proxy_alone(&options, folder.path(), &mut table)?;
+    eprintln!("bench: Kamailio with rtpengine");
+    proxy_with_media(&options, folder.path(), &mut table)?;
+    eprintln!("bench: rtpengine alone");
+    relay_of_rtpengine(&options, folder.path(), &mut table)?;
+    eprintln!("bench: Carillon, registrations and calls");
+    carillon_signalling(&options, folder.path(), &mut table)?;
+    eprintln!("bench: Carillon, relayed packets");
+    carillon_relay(&options, &mut table)?;
+    print!("{table}");
     Ok(())
 }
 
@@ -97,38 +111,36 @@ fn per_operation_us(spent: Duration, operations: u64) -> f64 {
     spent.as_secs_f64() * 1e6 / operations
 }
 
-fn proxy_alone(options: &Options, folder: &std::path::Path, rows: &mut Vec<Row>) -> Result<()> {
+fn proxy_alone(options: &Options, folder: &std::path::Path, table: &mut Table) -> Result<()> {
     let kamailio = Kamailio::start(folder, false)?;
     let server = format!("{}:5060", kamailio::ADDRESS);
-    let sipp = Sipp::new(folder);
+    let sipp = Sipp::new(folder, OF_KAMAILIO);
     let pids = kamailio.pids()?;
     let before = cpu::spent(&pids)?;
     sipp.register(&server, options.registration_load())?;
     let registered = cpu::spent(&pids)?;
-    rows.push(Row {
-        what: "registration with digest",
+    table.push(Row {
+        what: REGISTRATION,
         peer: "Kamailio",
-        per_operation_us: per_operation_us(registered - before, options.registrations.into()),
+        value: per_operation_us(registered - before, options.registrations.into()),
+        unit: "µs",
     });
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    rows.push(Row {
-        what: "call with digest",
+    table.push(Row {
+        what: CALL,
         peer: "Kamailio, no media",
-        per_operation_us: per_operation_us(cpu::spent(&pids)? - registered, options.calls.into()),
+        value: per_operation_us(cpu::spent(&pids)? - registered, options.calls.into()),
+        unit: "µs",
     });
     Ok(())
 }
 
-fn proxy_with_media(
-    options: &Options,
-    folder: &std::path::Path,
-    rows: &mut Vec<Row>,
-) -> Result<()> {
+fn proxy_with_media(options: &Options, folder: &std::path::Path, table: &mut Table) -> Result<()> {
     let rtpengine = Rtpengine::start(folder)?;
     let kamailio = Kamailio::start(folder, true)?;
     let server = format!("{}:5060", kamailio::ADDRESS);
-    let sipp = Sipp::new(folder);
+    let sipp = Sipp::new(folder, OF_KAMAILIO);
     let once = Load {
         count: options.phones,
         ..options.registration_load()
@@ -139,10 +151,11 @@ fn proxy_with_media(
     let before = cpu::spent(&pids)?;
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    rows.push(Row {
-        what: "call with digest",
+    table.push(Row {
+        what: CALL,
         peer: "Kamailio + rtpengine",
-        per_operation_us: per_operation_us(cpu::spent(&pids)? - before, options.calls.into()),
+        value: per_operation_us(cpu::spent(&pids)? - before, options.calls.into()),
+        unit: "µs",
     });
     Ok(())
 }
@@ -150,7 +163,7 @@ fn proxy_with_media(
 fn relay_of_rtpengine(
     options: &Options,
     folder: &std::path::Path,
-    rows: &mut Vec<Row>,
+    table: &mut Table,
 ) -> Result<()> {
     let rtpengine = Rtpengine::start(folder)?;
     let phones = Phones::bind(PHONES)?;
@@ -173,21 +186,110 @@ fn relay_of_rtpengine(
     let before = cpu::spent(&pids)?;
     let flowed = phones.talk(&calls, Duration::from_secs(options.talk_seconds))?;
     let spent = cpu::spent(&pids)? - before;
-    if flowed.received * 100 < flowed.sent * 99 {
-        bail!(
-            "rtpengine passed {} of {} packets on: the machine is too busy to measure",
-            flowed.received,
-            flowed.sent
-        );
-    }
-    eprintln!(
-        "rtpengine: {} KiB a call",
-        (cpu::resident_kib(&pids)? - resident) / u64::from(options.relayed_calls)
-    );
-    rows.push(Row {
-        what: "relayed packet",
+    flowed.check("rtpengine")?;
+    table.push(Row {
+        what: MEMORY,
         peer: "rtpengine",
-        per_operation_us: per_operation_us(spent, flowed.received),
+        value: kib_a_call(cpu::resident_kib(&pids)? - resident, options.relayed_calls),
+        unit: "KiB",
+    });
+    table.push(Row {
+        what: PACKET,
+        peer: "rtpengine",
+        value: per_operation_us(spent, flowed.received),
+        unit: "µs",
     });
     Ok(())
+}
+
+fn kib_a_call(grown_kib: u64, calls: u32) -> f64 {
+    f64::from(u32::try_from(grown_kib).unwrap_or(u32::MAX)) / f64::from(calls)
+}
+
+/// The owner's account is what the peers are compared with; the sum over the cluster stands beside it.
+fn carillon_signalling(
+    options: &Options,
+    folder: &std::path::Path,
+    table: &mut Table,
+) -> Result<()> {
+    let carillon = Carillon::start(options.phones)?;
+    let server = carillon.server()?;
+    let sipp = Sipp::new(folder, OF_CARILLON);
+    let (owner, all) = (carillon.owner(), carillon.all());
+    let (owner_before, all_before) = (cpu::spent(&owner)?, cpu::spent(&all)?);
+    sipp.register(&server, options.registration_load())?;
+    let (owner_registered, all_registered) = (cpu::spent(&owner)?, cpu::spent(&all)?);
+    let mut add = |what, peer, spent, count: u32| {
+        table.push(Row {
+            what,
+            peer,
+            value: per_operation_us(spent, count.into()),
+            unit: "µs",
+        });
+    };
+    let count = options.registrations;
+    add(
+        REGISTRATION,
+        "Carillon",
+        owner_registered - owner_before,
+        count,
+    );
+    add(
+        REGISTRATION,
+        "Carillon, all processes",
+        all_registered - all_before,
+        count,
+    );
+    let mut with_media = owner;
+    with_media.extend(carillon.media());
+    let (before, all_before) = (cpu::spent(&with_media)?, cpu::spent(&all)?);
+    let _answering = sipp.answer()?;
+    sipp.call(&server, options.call_load())?;
+    add(
+        CALL,
+        "Carillon",
+        cpu::spent(&with_media)? - before,
+        options.calls,
+    );
+    add(
+        CALL,
+        "Carillon, all processes",
+        cpu::spent(&all)? - all_before,
+        options.calls,
+    );
+    Ok(())
+}
+
+fn carillon_relay(options: &Options, table: &mut Table) -> Result<()> {
+    let carillon = Carillon::start(2 * options.relayed_calls)?;
+    let phones = Phones::bind(PHONES)?;
+    let rtp = (phones.caller.local_addr()?, phones.callee.local_addr()?);
+    let (owner, media) = (carillon.owner(), carillon.media());
+    let pids: Vec<u32> = owner.into_iter().chain(media.iter().copied()).collect();
+    let resident = cpu::resident_kib(&pids)?;
+    let calls: Vec<Standing> = (0..options.relayed_calls)
+        .map(|index| carillon.call(sipp::FIRST_NUMBER + 2 * index, rtp))
+        .collect::<Result<_>>()?;
+    table.push(Row {
+        what: MEMORY,
+        peer: "Carillon",
+        value: kib_a_call(
+            cpu::resident_kib(&pids)?.saturating_sub(resident),
+            options.relayed_calls,
+        ),
+        unit: "KiB",
+    });
+    let relayed: Vec<Relayed> = calls.iter().map(|call| call.relayed).collect();
+    phones.talk(&relayed, Duration::from_secs(2))?;
+    let before = cpu::spent(&media)?;
+    let flowed = phones.talk(&relayed, Duration::from_secs(options.talk_seconds))?;
+    let spent = cpu::spent(&media)? - before;
+    flowed.check("Carillon")?;
+    table.push(Row {
+        what: PACKET,
+        peer: "Carillon",
+        value: per_operation_us(spent, flowed.received),
+        unit: "µs",
+    });
+    calls.into_iter().try_for_each(Standing::end)
 }

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::kamailio::PASSWORD;
 use crate::process::{LOAD_CORE, Running};
 
 /// Where the phones are.
@@ -30,14 +29,33 @@ pub(crate) struct Load {
     pub(crate) hold_ms: u32,
 }
 
+/// How a server knows the phone with this number.
+#[derive(Clone, Copy)]
+pub(crate) struct Names {
+    pub(crate) username: fn(u32) -> String,
+    pub(crate) password: fn(u32) -> String,
+}
+
+impl Names {
+    fn credentials(self, number: u32) -> String {
+        format!(
+            "[authentication username={} password={}]",
+            (self.username)(number),
+            (self.password)(number)
+        )
+    }
+}
+
 pub(crate) struct Sipp {
     folder: PathBuf,
+    names: Names,
 }
 
 impl Sipp {
-    pub(crate) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path, names: Names) -> Self {
         Self {
             folder: folder.to_owned(),
+            names,
         }
     }
 
@@ -45,7 +63,11 @@ impl Sipp {
     pub(crate) fn register(&self, server: &str, load: Load) -> Result<()> {
         let mut lines = "SEQUENTIAL\n".to_owned();
         for number in FIRST_NUMBER..FIRST_NUMBER + load.phones {
-            writeln!(lines, "{number};{};{ANSWER_PORT}", credentials(number))?;
+            let (name, credentials) = (
+                (self.names.username)(number),
+                self.names.credentials(number),
+            );
+            writeln!(lines, "{name};{credentials};{ANSWER_PORT}")?;
         }
         self.run("register", REGISTER, &lines, server, load)
     }
@@ -55,7 +77,11 @@ impl Sipp {
         let half = load.phones / 2;
         let mut lines = "SEQUENTIAL\n".to_owned();
         for number in FIRST_NUMBER..FIRST_NUMBER + half {
-            writeln!(lines, "{number};{};{}", credentials(number), number + half)?;
+            let (name, credentials) = (
+                (self.names.username)(number),
+                self.names.credentials(number),
+            );
+            writeln!(lines, "{name};{credentials};{}", number + half)?;
         }
         let scenario = CALL.replace("HOLD_MS", &load.hold_ms.to_string());
         self.run("call", &scenario, &lines, server, load)
@@ -121,8 +147,4 @@ impl Sipp {
         }
         Ok(())
     }
-}
-
-fn credentials(number: u32) -> String {
-    format!("[authentication username={number} password={PASSWORD}]")
 }

@@ -1,6 +1,6 @@
 //! Stamped RTP through a relay: two phones' sockets, many calls.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +23,19 @@ pub(crate) struct Relayed {
 pub(crate) struct Flowed {
     pub(crate) sent: u64,
     pub(crate) received: u64,
+}
+
+impl Flowed {
+    /// A relay that lost packets was not measured under this load.
+    pub(crate) fn check(&self, relay: &str) -> Result<()> {
+        ensure!(
+            self.received * 100 >= self.sent * 99,
+            "{relay} passed {} of {} packets on: the machine is too busy to measure",
+            self.received,
+            self.sent
+        );
+        Ok(())
+    }
 }
 
 /// The two sockets that all calls of a run share: a relay tells its calls apart by its own ports.
