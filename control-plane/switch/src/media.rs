@@ -7,7 +7,8 @@ use carillon_protocol::{Event, Reason, Reply, Request, SessionDescriptor, Sessio
 use crate::calls::Slot;
 use crate::{Notice, Output, Switch};
 
-/// A media server that says nothing for this long is given up for a call that it does not carry yet.
+/// A media server that says nothing for this long is given up for a call that it does not carry yet. As long a call
+/// waits for one to be connected: the first moments of a node must not cost its first calls.
 pub(crate) const REPLY_LIMIT_MS: u64 = 900;
 
 /// The media session of a call.
@@ -57,12 +58,11 @@ impl Switch {
     }
 
     fn describe_media(&mut self, slot: &mut Slot) {
+        slot.media.until_ms = Some(self.now_ms + REPLY_LIMIT_MS);
         let (Some(server), Some(descriptor)) = (slot.media.server, slot.media.descriptor.clone())
         else {
-            slot.inputs.push_back(Input::Media(MediaReply::Unavailable));
             return;
         };
-        slot.media.until_ms = Some(self.now_ms + REPLY_LIMIT_MS);
         self.put(Output::Media {
             server,
             request: Request::Put(descriptor),
@@ -280,6 +280,7 @@ impl Switch {
                 }
             });
         }
+        self.serve_waiting();
     }
 
     /// Calls that it does not carry yet ask another one; the others go on, since their media does.
@@ -295,6 +296,24 @@ impl Switch {
                 {
                     slot.media.until_ms = None;
                     slot.inputs.push_back(Input::Media(MediaReply::Unavailable));
+                }
+            });
+        }
+    }
+
+    /// Calls that found no server ask again.
+    fn serve_waiting(&mut self) {
+        let waiting: Vec<CallId> = self
+            .calls
+            .values()
+            .filter(|slot| slot.media.server.is_none() && slot.media.until_ms.is_some())
+            .map(|slot| slot.call.id())
+            .collect();
+        for id in waiting {
+            self.with_call(id, |switch, slot| {
+                slot.media.server = switch.choose_server(slot);
+                if slot.media.server.is_some() {
+                    switch.describe_media(slot);
                 }
             });
         }

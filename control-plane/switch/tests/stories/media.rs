@@ -59,16 +59,33 @@ fn without_any_server_a_call_is_refused_for_a_while() {
     let mut office = Office::with_alice_and_bob(1);
     office.input(NodeId(1), Input::MediaServerDown(MediaServerId(1)));
     office.call("alice", "102");
+    office.run(1_000);
     expect![[r#"
         alice -> n1: INVITE 102
         n1 -> alice: 401 INVITE
         alice -> n1: ACK 102
         alice -> n1: INVITE 102
+        n1 -> alice: 100 INVITE
         n1 -> alice: 503 INVITE
         alice -> n1: ACK 102
     "#]]
     .assert_eq(&office.ladder());
     expect!["101 -> 102: Failed 503/41, 0 ms"].assert_eq(&office.record());
+    office.assert_quiet();
+}
+
+#[test]
+fn a_call_in_the_first_moments_of_a_node_waits_for_a_media_server() {
+    let mut office = Office::with_alice_and_bob(1);
+    office.input(NodeId(1), Input::MediaServerDown(MediaServerId(1)));
+    office.call("alice", "102");
+    assert!(office.phone("bob").ringing.is_none());
+    office.input(NodeId(1), Input::MediaServerUp(MediaServerId(1)));
+    office.run(100);
+    assert!(office.phone("bob").ringing.is_some());
+    office.answer("bob", 200);
+    office.hang_up("alice");
+    office.run(40_000);
     office.assert_quiet();
 }
 
