@@ -105,10 +105,27 @@ impl MemoryStore {
 
     /// What is left after a power cut: what was flushed. The old store is dead from now on.
     pub fn after_power_cut(&self) -> Self {
+        let (_, durable) = self.die();
+        self.holding(durable)
+    }
+
+    /// What is left when the process was killed: what was written, because the operating system lives on and flushes it.
+    /// The old store is dead from now on.
+    pub fn after_kill(&self) -> Self {
+        let (visible, _) = self.die();
+        self.holding(visible)
+    }
+
+    /// Takes nothing more. What was visible, and what was durable.
+    fn die(&self) -> (Content, Content) {
         let mut disk = self.disk();
         disk.failed = true;
         disk.waiting.clear();
-        let content = disk.durable.clone();
+        disk.unflushed.clear();
+        (disk.visible.clone(), disk.durable.clone())
+    }
+
+    fn holding(&self, content: Content) -> Self {
         let survived = Disk {
             visible: content.clone(),
             durable: content,

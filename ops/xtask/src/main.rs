@@ -41,8 +41,8 @@ enum Task {
     Tidy,
     /// Run the fuzz targets for a bounded time
     Fuzz(Fuzz),
-    /// Run the simulated cluster over many seeds
-    Simulate(Simulate),
+    /// Run the simulated cluster over many seeds, or replay one
+    Simulate(Rest),
     /// Measure against Kamailio and rtpengine, side by side
     Bench(Rest),
     /// Print the environment that the other tasks give to cargo, for `eval "$(cargo xtask env)"`
@@ -61,16 +61,6 @@ struct Fuzz {
     /// Seconds for each target
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-}
-
-#[derive(Args)]
-struct Simulate {
-    /// How many seeds to run
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
-    /// Replay this one seed instead
-    #[arg(long)]
-    seed: Option<u64>,
 }
 
 #[derive(Args)]
@@ -99,7 +89,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Fix => fix::fix(&workspace),
         Task::Tidy => tidy::tidy(&workspace),
         Task::Fuzz(options) => run::fuzz(&workspace, options.seconds),
-        Task::Simulate(options) => run::simulate(&workspace, options.seeds, options.seed),
+        Task::Simulate(options) => run::simulate(&workspace, &options.arguments),
         Task::Bench(options) => run::bench(&workspace, &options.arguments),
         Task::Env => run::env(&workspace),
     }

@@ -44,14 +44,14 @@ pub(crate) fn fuzz(workspace: &Workspace, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn simulate(workspace: &Workspace, seeds: u64, seed: Option<u64>) -> Result<()> {
+/// The simulation reads its own arguments.
+pub(crate) fn simulate(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let cargo = Cargo::with_rocksdb(workspace)?;
-    let mut command = cargo.program(Target::Bin("carillon-simulation"))?;
-    command.args(["--seeds", &seeds.to_string()]);
-    if let Some(seed) = seed {
-        command.args(["--seed", &seed.to_string()]);
-    }
-    succeed(&mut command)
+    succeed(
+        cargo
+            .program(Target::Bin("carillon-simulation"))?
+            .args(arguments),
+    )
 }
 
 /// Shell lines for those who call cargo themselves and want to share what the tasks compiled.

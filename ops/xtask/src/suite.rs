@@ -51,7 +51,7 @@ pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     if wanted(Ring::Simulation) && filter.is_none() {
         heading("simulation");
-        run::simulate(workspace, SEEDS, None)?;
+        run::simulate(workspace, &["--seeds".to_owned(), SEEDS.to_string()])?;
     }
     if wanted(Ring::Integration) {
         heading("integration: real processes, sockets and phones");

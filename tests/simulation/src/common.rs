@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::network::Network;
+use crate::process::Gate;
 use crate::trace::Trace;
 
 /// What a task has to tell the world.
@@ -58,10 +59,11 @@ pub(crate) trait Listener: Send + Sync {
     ) -> BoxFuture<'static, Option<Bytes>>;
 }
 
-/// A control node's process: its number of life, and who listens.
+/// A control node's process: its number of life, whether it may run, and who listens.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) life: u64,
+    pub(crate) gate: Gate,
     pub(crate) listener: Arc<dyn Listener>,
 }
 

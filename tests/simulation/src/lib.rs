@@ -20,6 +20,7 @@ mod node;
 mod oracle;
 mod phone;
 mod planted;
+mod process;
 mod stories;
 mod trace;
 mod transport;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use carillon_simulation::{Options, Planted, Played, Story, play, search};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Play the stories of a simulated cluster over many seeds; exit code 1 at the first that fails
 #[derive(Parser)]
@@ -93,13 +93,13 @@ fn explore(arguments: &Arguments, stories: &[Story]) -> ExitCode {
     };
     let (seed, story) = (found.seed, found.story);
     println!("FAILED seed {seed}, story {story}: {}", found.failure);
-    let planted = match arguments.planted {
-        Some(Planted::AcknowledgeBeforeCommit) => " --planted acknowledge-before-commit",
-        Some(Planted::AcknowledgeBeforeFlush) => " --planted acknowledge-before-flush",
-        None => "",
-    };
+    let planted = arguments.planted.and_then(|planted| {
+        let value = planted.to_possible_value()?;
+        Some(format!(" --planted {}", value.get_name()))
+    });
     println!(
-        "replay with: cargo run --package carillon-simulation -- --seed {seed} --story {story}{planted}"
+        "replay with: cargo xtask simulate --seed {seed} --story {story}{}",
+        planted.unwrap_or_default()
     );
     ExitCode::FAILURE
 }

@@ -59,6 +59,11 @@ impl MediaServer {
         self.leaving.push((now_us + IDLE_LIMIT_US, peer));
     }
 
+    /// It was only silent, and not for too long.
+    pub(crate) fn returned(&mut self, peer: Peer) {
+        self.leaving.retain(|(_, leaving)| *leaving != peer);
+    }
+
     pub(crate) fn next_us(&self) -> Option<u64> {
         let leaving = self.leaving.iter().map(|(at_us, _)| *at_us);
         leaving.chain(self.sessions.poll_timeout()).min()

@@ -17,7 +17,9 @@ use crate::common::{Commons, Letter, Process};
 use crate::disk;
 use crate::media::MediaLink;
 use crate::network::Host;
+use crate::process::Gate;
 use crate::transport::{SimReplica, SimTransport, raft_id};
+use crate::world::Datagram;
 use crate::{Dice, Planted, clock};
 
 pub(crate) const SIP_PORT: u16 = 5060;
@@ -45,6 +47,7 @@ pub(crate) struct ControlNode {
 /// A process of a node, from its start to its end.
 pub(crate) struct Life {
     pub(crate) number: u64,
+    pub(crate) gate: Gate,
     pub(crate) replica: SimReplica,
     /// Serves once the node has taken its place in the cluster.
     pub(crate) switch: Option<Switch>,
@@ -53,6 +56,24 @@ pub(crate) struct Life {
     pub(crate) quorum: bool,
     pub(crate) next_tick_us: u64,
     pub(crate) next_sweep_ms: u64,
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// What comes for a process that does not run now.
+pub(crate) struct Stopped {
+    pub(crate) since_us: u64,
+    pub(crate) letters: Vec<Letter>,
+    /// Full, it loses what comes.
+    pub(crate) socket: Vec<Datagram>,
+}
+
+/// How a process ends without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// The machine has no power: what was not flushed is gone.
+    Power,
+    /// SIGKILL: what was written is there.
+    Kill,
 }
 
 /// Another node, as this one sees it.
@@ -98,7 +119,19 @@ impl ControlNode {
 
     /// Whether it takes messages.
     pub(crate) fn serves(&self) -> bool {
-        self.life.as_ref().is_some_and(|life| life.switch.is_some())
+        self.is_running() && self.life.as_ref().is_some_and(|life| life.switch.is_some())
+    }
+
+    /// Whether there is a process, and it is not stopped.
+    pub(crate) fn is_running(&self) -> bool {
+        self.life
+            .as_ref()
+            .is_some_and(|life| life.stopped.is_none())
+    }
+
+    /// What waits for the process, where there is one that is stopped.
+    pub(crate) fn stopped(&mut self) -> Option<&mut Stopped> {
+        self.life.as_mut()?.stopped.as_mut()
     }
 
     /// Starts a process on what the disk holds.
@@ -118,11 +151,14 @@ impl ControlNode {
             life,
         };
         let flusher = Dice::new(self.dice.next_u64(), "disk");
-        SimRuntime::detach(disk::flush(self.store.clone(), flusher));
+        let gate = Gate::default();
+        SimRuntime::detach(gate.within(disk::flush(self.store.clone(), flusher)));
         let store = Arc::new(self.store.clone());
-        let replica = SimReplica::start(settings, store, transport).await?;
+        let starting = SimReplica::start(settings, store, transport);
+        let replica = gate.within(starting).await?;
         let process = Process {
             life,
+            gate: gate.clone(),
             listener: Arc::new(replica.clone()),
         };
         {
@@ -131,11 +167,12 @@ impl ControlNode {
             common.processes.insert(self.number, process);
         }
         let watch = watch(commons.clone(), replica.clone(), self.number, life);
-        SimRuntime::detach(watch);
+        SimRuntime::detach(gate.within(watch));
         let announce = announce(commons.clone(), replica.clone(), self.number, life);
-        SimRuntime::detach(announce);
+        SimRuntime::detach(gate.within(announce));
         self.life = Some(Life {
             number: life,
+            gate,
             replica,
             switch: None,
             others: BTreeMap::new(),
@@ -143,6 +180,7 @@ impl ControlNode {
             quorum: true,
             next_tick_us: clock::now_us(),
             next_sweep_ms: 0,
+            stopped: None,
         });
         Ok(())
     }
@@ -162,17 +200,19 @@ impl ControlNode {
         }
     }
 
-    /// The process dies where it stands, and with it what was not on disk.
-    pub(crate) fn crash(&mut self, commons: &Commons) -> Option<Life> {
+    /// The process ends where it stands.
+    pub(crate) fn die(&mut self, death: Death, commons: &Commons) -> Option<Life> {
         let life = self.life.take()?;
         {
             let mut common = commons.lock();
-            common.show(format_args!("{} dies", Host::Node(self.number)));
+            common.show(format_args!("{} dies: {death:?}", Host::Node(self.number)));
             common.processes.remove(&self.number);
         }
-        self.store = self.store.after_power_cut();
-        let dead = life.replica.clone();
-        SimRuntime::detach(async move { dead.stop().await });
+        life.gate.shut();
+        self.store = match death {
+            Death::Power => self.store.after_power_cut(),
+            Death::Kill => self.store.after_kill(),
+        };
         Some(life)
     }
 }

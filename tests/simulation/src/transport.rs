@@ -16,6 +16,7 @@ use crate::clock;
 use crate::common::{Commons, Listener};
 use crate::media::IDLE_LIMIT_US;
 use crate::network::Host;
+use crate::process::ProcessRuntime;
 
 /// Rows of history that travel together with a snapshot.
 const HISTORY_ROWS: usize = 100_000;
@@ -23,7 +24,7 @@ const HISTORY_ROWS: usize = 100_000;
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The replica of a simulated control node.
-pub(crate) type SimReplica = Replica<Telephony, SimRuntime, SimTransport>;
+pub(crate) type SimReplica = Replica<Telephony, ProcessRuntime, SimTransport>;
 
 /// What one life of one node sends by.
 #[derive(Clone)]
@@ -116,9 +117,11 @@ async fn trip(from: SimTransport, to: u8, question: Question) -> Result<Bytes, C
     let answer = match question {
         Question::Message(message) => {
             if again {
-                SimRuntime::detach(serve(process.listener.clone(), asker, message.clone()));
+                let served = serve(process.listener.clone(), asker, message.clone());
+                SimRuntime::detach(process.gate.within(served));
             }
-            process.listener.serve(asker, message).await
+            let served = process.listener.serve(asker, message);
+            process.gate.within(served).await
         }
         Question::Snapshot {
             header,
@@ -126,7 +129,8 @@ async fn trip(from: SimTransport, to: u8, question: Question) -> Result<Bytes, C
             history,
         } => {
             let listener = &process.listener;
-            listener.take_snapshot(asker, header, state, history).await
+            let taken = listener.take_snapshot(asker, header, state, history);
+            process.gate.within(taken).await
         }
     };
     let there_still = from.commons.lock().lives(to, process.life);

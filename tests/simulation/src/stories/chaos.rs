@@ -47,13 +47,16 @@ impl World {
 
     async fn something_breaks(&mut self) -> Verdict {
         let node = self.some_node();
-        match self.dice.within(0..10) {
+        let death = self.some_death();
+        match self.dice.within(0..13) {
             0 => self.rough_weather(),
             1 => self.calm(),
             2 => self.fall_apart(),
             3 | 4 => self.commons.lock().network.heal(),
-            5 | 6 => self.crash(node),
+            5 | 6 => self.die(node, death),
             7 => self.cut_power(),
+            8 => self.stop(node),
+            9 | 10 => self.resume(node),
             _ => return self.restore_power().await,
         }
         Ok(())

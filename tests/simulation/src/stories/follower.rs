@@ -14,7 +14,8 @@ pub(super) async fn play(world: &mut World) -> Verdict {
     let leader = leader.ok_or_else(|| failure(format_args!("nobody leads")))?;
     let followers: Vec<u8> = (1..=NODES).filter(|node| *node != leader).collect();
     let victim = world.dice.pick(&followers);
-    world.crash(victim);
+    let death = world.some_death();
+    world.die(victim, death);
     let after_ms = world.dice.within(500..2_500);
     world.run(after_ms).await;
     world.heard_each_other(caller, callee)?;

@@ -17,7 +17,8 @@ pub(super) async fn play(world: &mut World) -> Verdict {
             })
             .await?;
         let leader = world.leader().unwrap_or(1);
-        world.crash(leader);
+        let death = world.some_death();
+        world.die(leader, death);
         let dead_ms = world.dice.within(50..3_000);
         world.run(dead_ms).await;
         world.start(leader).await?;

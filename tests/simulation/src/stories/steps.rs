@@ -1,6 +1,7 @@
 //! What happens in more than one story.
 
 use crate::clock;
+use crate::node::Death;
 use crate::phone::{Stage, extension};
 use crate::world::{PHONES, Verdict, World, ensure, failure};
 
@@ -121,6 +122,11 @@ impl World {
     pub(super) fn hang_up(&mut self, phone: u8) {
         self.phone(phone).hang_up();
         self.collect(phone);
+    }
+
+    /// How the next process ends.
+    pub(super) fn some_death(&mut self) -> Death {
+        self.dice.pick(&[Death::Power, Death::Kill])
     }
 
     /// Two different phones.

@@ -1,5 +1,6 @@
 //! All machines, one thread, virtual time.
 
+mod death;
 mod pump;
 mod shell;
 mod streams;
@@ -18,7 +19,7 @@ use crate::common::{Commons, Letter};
 use crate::lane::Lane;
 use crate::media::MediaServer;
 use crate::network::{Host, Network, Weather};
-use crate::node::{ControlNode, member, sip_address};
+use crate::node::{ControlNode, Death, member, sip_address};
 use crate::oracle::Oracle;
 use crate::phone::Phone;
 use crate::trace::Trace;
@@ -192,36 +193,20 @@ impl World {
         Ok(())
     }
 
-    /// Kills a node, if it lives.
-    pub(crate) fn crash(&mut self, node: u8) {
-        let commons = self.commons.clone();
-        let Some(life) = self.node(node).crash(&commons) else {
-            return;
-        };
-        for (number, link) in life.media {
-            if let Some(stream) = link.stream {
-                self.media_server(number)
-                    .deserted(clock::now_us(), stream.peer);
-            }
-        }
-        for (_, lane) in self.peers.range_mut((node, 0)..=(node, u8::MAX)) {
-            lane.clear();
-        }
-    }
-
-    /// Kills all nodes at once.
+    /// Cuts all nodes' power at once.
     pub(crate) fn cut_power(&mut self) {
         for node in 1..=NODES {
-            self.crash(node);
+            self.die(node, Death::Power);
         }
     }
 
-    /// Starts whatever is off.
+    /// Starts whatever is off, and lets go on what is stopped.
     pub(crate) async fn restore_power(&mut self) -> Verdict {
         for node in 1..=NODES {
             if self.node(node).life.is_none() {
                 self.start(node).await?;
             }
+            self.resume(node);
         }
         Ok(())
     }
@@ -272,7 +257,7 @@ impl World {
             return write;
         };
         let commons = self.commons.clone();
-        SimRuntime::detach(async move {
+        self.run_at(node, async move {
             let outcome = replica.propose(command).await;
             let write = write.0;
             commons.post(Letter::Written { write, outcome });
@@ -308,12 +293,19 @@ impl World {
         };
         let commons = self.commons.clone();
         let users = self.oracle.users().to_vec();
-        SimRuntime::detach(async move {
+        self.run_at(node, async move {
             // Without a quorum there is no answer, which is no wrong one.
             if let Ok(state) = replica.linearizable().await {
                 commons.post(Letter::Read { node, users, state });
             }
         });
+    }
+
+    /// Runs something in a node's process.
+    pub(crate) fn run_at(&self, node: u8, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(life) = &self.nodes[usize::from(node) - 1].life {
+            SimRuntime::detach(life.gate.within(work));
+        }
     }
 
     /// The state as a node has it; nothing where it is off.
@@ -323,10 +315,12 @@ impl World {
 
     /// Who leads, as the leader itself sees it.
     pub(crate) fn leader(&self) -> Option<u8> {
-        (1..=NODES).find(|node| {
-            self.replica(*node)
-                .is_some_and(|replica| replica.status().role == Role::Leader)
-        })
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        let leads = |replica: &SimReplica| replica.status().role == Role::Leader;
+        running
+            .into_iter()
+            .find(|node| node.replica().is_some_and(leads))
+            .map(|node| node.number)
     }
 
     /// A phone by its number, from 1.

@@ -37,7 +37,8 @@ impl World {
         let datagram_us = self.air.keys().next().map(|(at_us, _)| *at_us);
         let phones = self.phones.iter().filter_map(Phone::next_us);
         let media = self.media.iter().filter_map(|server| server.next_us());
-        let lives = self.nodes.iter().filter_map(|node| node.life.as_ref());
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        let lives = running.filter_map(|node| node.life.as_ref());
         let nodes = lives.flat_map(|life| {
             let switch = life.switch.as_ref().and_then(Switch::poll_timeout);
             [switch.map(clock::us_of), Some(life.next_tick_us)]
@@ -54,23 +55,36 @@ impl World {
         let mut any = false;
         while let Some(letter) = self.commons.next_letter() {
             any = true;
-            match letter {
-                Letter::Started { node, life } if self.is_alive(node, life) => self.serve(node),
-                Letter::Changed { node, life, change } if self.is_alive(node, life) => {
-                    self.changed(node, change);
-                }
-                Letter::Proposed {
-                    node,
-                    life,
-                    proposal,
-                    outcome,
-                } if self.is_alive(node, life) => self.proposed(node, proposal, outcome),
-                Letter::Started { .. } | Letter::Changed { .. } | Letter::Proposed { .. } => {}
-                Letter::Written { write, outcome } => self.written(write, outcome),
-                Letter::Read { node, users, state } => self.oracle.read(node, &users, &state),
-            }
+            self.open(letter);
         }
         any
+    }
+
+    pub(super) fn open(&mut self, letter: Letter) {
+        let to = match &letter {
+            Letter::Started { node, .. }
+            | Letter::Changed { node, .. }
+            | Letter::Proposed { node, .. } => Some(*node),
+            Letter::Written { .. } | Letter::Read { .. } => None,
+        };
+        if let Some(stopped) = to.and_then(|node| self.node(node).stopped()) {
+            return stopped.letters.push(letter);
+        }
+        match letter {
+            Letter::Started { node, life } if self.is_alive(node, life) => self.serve(node),
+            Letter::Changed { node, life, change } if self.is_alive(node, life) => {
+                self.changed(node, change);
+            }
+            Letter::Proposed {
+                node,
+                life,
+                proposal,
+                outcome,
+            } if self.is_alive(node, life) => self.proposed(node, proposal, outcome),
+            Letter::Started { .. } | Letter::Changed { .. } | Letter::Proposed { .. } => {}
+            Letter::Written { write, outcome } => self.written(write, outcome),
+            Letter::Read { node, users, state } => self.oracle.read(node, &users, &state),
+        }
     }
 
     fn is_alive(&self, node: u8, life: u64) -> bool {
@@ -115,33 +129,43 @@ impl World {
             && entry.key().0 <= now_us
         {
             any = true;
-            let Datagram { from, to, octets } = entry.remove();
-            match Host::of(to) {
-                Some(Host::Node(node)) if to.port() == SIP_PORT => {
-                    let flow = Flow {
-                        node: self.node(node).id(),
-                        transport: Transport::Udp,
-                        local: to,
-                        peer: from,
-                        connection: 0,
-                    };
-                    self.input(
-                        node,
-                        Input::Received {
-                            flow,
-                            bytes: octets,
-                        },
-                    );
-                }
-                Some(Host::Media(server)) => self.relay(server, from, to, &octets),
-                Some(Host::Phone(phone)) => {
-                    self.phone(phone).receive(from, to, &octets);
-                    self.collect(phone);
-                }
-                Some(Host::Node(_)) | None => {}
-            }
+            let datagram = entry.remove();
+            self.deliver(datagram);
         }
         any
+    }
+
+    pub(super) fn deliver(&mut self, datagram: Datagram) {
+        let to = Host::of(datagram.to);
+        if let Some(Host::Node(node)) = to
+            && let Some(stopped) = self.node(node).stopped()
+        {
+            return Self::keep_datagram(stopped, datagram);
+        }
+        let Datagram {
+            from,
+            to: own,
+            octets,
+        } = datagram;
+        match to {
+            Some(Host::Node(node)) if own.port() == SIP_PORT => {
+                let flow = Flow {
+                    node: self.node(node).id(),
+                    transport: Transport::Udp,
+                    local: own,
+                    peer: from,
+                    connection: 0,
+                };
+                let bytes = octets;
+                self.input(node, Input::Received { flow, bytes });
+            }
+            Some(Host::Media(server)) => self.relay(server, from, own, &octets),
+            Some(Host::Phone(phone)) => {
+                self.phone(phone).receive(from, own, &octets);
+                self.collect(phone);
+            }
+            Some(Host::Node(_)) | None => {}
+        }
     }
 
     fn relay(&mut self, server: u8, from: SocketAddr, to: SocketAddr, octets: &Bytes) {
@@ -198,6 +222,9 @@ impl World {
     }
 
     fn node_due(&mut self, node: u8, now_us: u64) {
+        if !self.node(node).is_running() {
+            return;
+        }
         let Some(life) = &mut self.node(node).life else {
             return;
         };

@@ -1,11 +1,10 @@
 //! The duties of a control node's shell: to wait, to hand over, and to do what the switch wants done.
 
 use bytes::Bytes;
-use carillon_cluster::{Change, ProposeError, Runtime};
+use carillon_cluster::{Change, ProposeError};
 use carillon_model::{Command, Event, Flow, NodeId, Outcome};
 use carillon_switch::{Input, Output, ProposalFailure, Switch};
 use carillon_telephony::Telephony;
-use openraft_rt_sim::SimRuntime;
 
 use super::World;
 use crate::clock;
@@ -120,7 +119,7 @@ impl World {
                 outcome: Ok(outcome),
             });
         }
-        SimRuntime::detach(async move {
+        self.run_at(node, async move {
             let outcome = replica.propose(command).await;
             if hasty.is_none() {
                 commons.post(Letter::Proposed {
@@ -279,7 +278,7 @@ impl World {
             self.input(node, Input::Quorum(quorum));
         }
         if sweeps && replica.state().has_expired(now_ms) {
-            SimRuntime::detach(async move {
+            self.run_at(node, async move {
                 replica.propose(Command::Sweep).await.ok();
             });
         }

@@ -102,8 +102,9 @@ impl World {
     pub(super) fn next_stream_us(&self) -> Option<u64> {
         let common = self.commons.lock();
         let network = &common.network;
+        let runs = |node: u8| self.nodes[usize::from(node) - 1].is_running();
         let peers = self.peers.iter().filter_map(|((from, to), lane)| {
-            let open = !network.is_cut(Host::Node(*from), Host::Node(*to));
+            let open = runs(*to) && !network.is_cut(Host::Node(*from), Host::Node(*to));
             open.then(|| lane.next_us()).flatten()
         });
         let lives = self
@@ -113,9 +114,10 @@ impl World {
         let media = lives.flat_map(|(node, life)| {
             life.media.iter().filter_map(move |(server, link)| {
                 let stream = link.stream.as_ref()?;
-                let (node, server) = (Host::Node(node), Host::Media(*server));
-                let there = (!network.is_cut(node, server)).then(|| stream.requests.next_us());
-                let back = (!network.is_cut(server, node)).then(|| stream.replies.next_us());
+                let (host, server) = (Host::Node(node), Host::Media(*server));
+                let there = (!network.is_cut(host, server)).then(|| stream.requests.next_us());
+                let heard = runs(node) && !network.is_cut(server, host);
+                let back = heard.then(|| stream.replies.next_us());
                 [there.flatten(), back.flatten()]
                     .into_iter()
                     .flatten()
@@ -145,6 +147,7 @@ impl World {
                 let common = self.commons.lock();
                 common.network.is_cut(Host::Node(from), Host::Node(to))
             };
+            let cut = cut || self.node(to).stopped().is_some();
             let Some(lane) = self.peers.get_mut(&(from, to)) else {
                 continue;
             };
@@ -174,6 +177,7 @@ impl World {
             let network = &common.network;
             (!network.is_cut(node, server), !network.is_cut(server, node))
         };
+        let back = back && self.node(node).is_running();
         let mut any = false;
         while there
             && let Some((peer, request)) = self.stream(node, server).and_then(|stream| {
