@@ -37,6 +37,9 @@ pub struct Registrar {
     pub default_expires_s: u32,
     /// Contacts of one line.
     pub contacts: usize,
+    /// A contact that the quorum does not confirm in time is accepted for a while, and known to one node alone, rather
+    /// than being refused.
+    pub without_quorum: bool,
 }
 
 /// What peers may make the node hold. Past a limit new work is refused with 503 and a Retry-After.
@@ -76,6 +79,7 @@ impl Default for Registrar {
             max_expires_s: 3600,
             default_expires_s: 120,
             contacts: carillon_model::MAX_BINDINGS,
+            without_quorum: false,
         }
     }
 }

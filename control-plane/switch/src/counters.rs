@@ -21,6 +21,8 @@ pub struct Counters {
     pub records: u64,
     /// Calls refused or gone ahead without the quorum's word.
     pub unprotected: u64,
+    /// Contacts accepted without the quorum's word.
+    pub unprotected_registrations: u64,
     /// Calls lost to another owner.
     pub fenced: u64,
     /// Messages handed to another node.
@@ -78,6 +80,7 @@ impl Counters {
             Notice::CallStarted { .. } => self.calls += 1,
             Notice::CallRecorded { .. } => self.records += 1,
             Notice::CallUnprotected { .. } => self.unprotected += 1,
+            Notice::RegistrationUnprotected { .. } => self.unprotected_registrations += 1,
             Notice::CallFenced { .. } => self.fenced += 1,
             Notice::Malformed { .. } => self.malformed += 1,
             Notice::Distrusted { .. } => self.distrusted += 1,

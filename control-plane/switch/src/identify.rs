@@ -126,7 +126,7 @@ impl Switch {
             .user()
             .and_then(|user| self.state.endpoint_by_username(user));
         endpoint.is_some_and(|endpoint| {
-            let mut bindings = self.state.live_bindings(endpoint.id, self.now_ms);
+            let mut bindings = self.contacts(endpoint.id).into_iter();
             bindings.any(|binding| binding.flow.peer == flow.peer)
         })
     }

@@ -100,6 +100,8 @@ pub enum Notice {
     CallRecorded { record: Box<CallRecord> },
     /// A call was refused, or went ahead, without the quorum's word.
     CallUnprotected { call: CallId, refused: bool },
+    /// A contact was accepted by this node alone, without the quorum's word.
+    RegistrationUnprotected { endpoint: EndpointId },
     /// Another node owns a call that was ours.
     CallFenced { call: CallId },
     /// A stored call of this node goes on here after a start of the process.

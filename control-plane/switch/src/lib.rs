@@ -35,5 +35,5 @@ pub use counters::{Counters, Load, RequestClass};
 pub use identify::Distrust;
 pub use input::{Input, Notice, Output, ProposalFailure};
 pub use offenders::{FAILURES_PER_MINUTE, FIRST_BLOCK_MS, LONGEST_BLOCK_MS};
-pub use registrar::BATCH_INTERVAL_MS;
+pub use registrar::{BATCH_INTERVAL_MS, LOCAL_AFTER_MS, LOCAL_BINDING_MS};
 pub use switch::Switch;

@@ -94,7 +94,7 @@ impl Switch {
 
     /// The contacts of an endpoint that can be reached, the preferred ones first.
     fn targets_of(&self, endpoint: EndpointId) -> Vec<Target> {
-        let mut bindings: Vec<&Binding> = self.state.live_bindings(endpoint, self.now_ms).collect();
+        let mut bindings = self.contacts(endpoint);
         bindings.sort_by(|one, two| {
             let newest_first = two.updated_at_ms.cmp(&one.updated_at_ms);
             two.q.cmp(&one.q).then(newest_first)

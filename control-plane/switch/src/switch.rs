@@ -11,7 +11,7 @@ use crate::offenders::Offenders;
 use crate::proposals::Proposals;
 use crate::qualify::Qualifier;
 use crate::records::Records;
-use crate::registrar::Batches;
+use crate::registrar::{Batches, Locals};
 use crate::{Config, Counters, Input, Load, Notice, Output};
 
 /// One control node's SIP brain.
@@ -35,6 +35,7 @@ pub struct Switch {
     pub(crate) media_up: BTreeSet<MediaServerId>,
     pub(crate) nodes_down: BTreeSet<NodeId>,
     pub(crate) batches: Batches,
+    pub(crate) locals: Locals,
     pub(crate) proposals: Proposals,
     pub(crate) records: Records,
     pub(crate) qualifier: Qualifier,
@@ -74,6 +75,7 @@ impl Switch {
             media_up: BTreeSet::new(),
             nodes_down: BTreeSet::new(),
             batches: Batches::new(),
+            locals: Locals::default(),
             proposals: Proposals::new(),
             records: Records::new(),
             qualifier: Qualifier::new(),
@@ -111,6 +113,7 @@ impl Switch {
     pub fn handle_timeout(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
         self.calls_due();
+        self.registers_due();
         self.records_due();
         self.qualify_due();
         self.settle();

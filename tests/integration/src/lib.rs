@@ -1,8 +1,14 @@
 //! Stories about a whole cluster: real processes, real sockets, phones of several makers. Each file of `tests` is one
 //! promise of the product. This library is what several stories share; it knows nothing of Carillon's inside.
 
+mod calm;
+mod dice;
 mod records;
 mod talk;
+mod victims;
 
+pub use calm::memory_returns;
+pub use dice::Dice;
 pub use records::{Record, only_record, records};
 pub use talk::{ALICE, BOB, CAROL, Talk, Two};
+pub use victims::Victims;

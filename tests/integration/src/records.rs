@@ -16,6 +16,8 @@ pub struct Record {
     /// Final SIP code of the INVITE.
     pub sip: u64,
     pub duration_ms: u64,
+    /// It went ahead without the quorum's word.
+    pub unprotected: bool,
 }
 
 /// All records of the cluster, as control node `node` has them.
@@ -67,5 +69,8 @@ fn read(value: &Value) -> Result<Record> {
             .as_f64()
             .context("the talk time in a record")?
             * 1_000.0) as u64,
+        unprotected: value["unprotected"]
+            .as_bool()
+            .context("a record says whether it was protected")?,
     })
 }

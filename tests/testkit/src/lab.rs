@@ -9,7 +9,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ pub struct TestLab {
     pub lab: Lab,
     folder: Folder,
     program: PathBuf,
-    next_phone: AtomicU8,
+    next_phone: AtomicU16,
     _net: Option<NetLock>,
 }
 
@@ -115,7 +115,7 @@ impl TestLab {
             lab: Lab::default(),
             folder,
             program,
-            next_phone: AtomicU8::new(1),
+            next_phone: AtomicU16::new(0),
             _net: net,
         };
         started.lab = Lab::read(started.dir())?;
@@ -192,10 +192,14 @@ impl TestLab {
 
     /// An address on loopback that no other phone of this lab has; the port is the kernel's choice.
     pub fn phone_address(&self) -> Result<SocketAddr> {
+        const HOSTS: u16 = 250;
+        const FIRST_NET: u16 = 3;
         let number = self.next_phone.fetch_add(1, Ordering::Relaxed);
+        let net = u8::try_from(FIRST_NET + number / HOSTS).context("addresses for phones")?;
+        let host = u8::try_from(1 + number % HOSTS)?;
         let [first, second, ..] = self.control_address(1)?.octets();
         Ok(SocketAddr::from((
-            Ipv4Addr::new(first, second, 3, number),
+            Ipv4Addr::new(first, second, net, host),
             0,
         )))
     }
@@ -209,7 +213,7 @@ impl TestLab {
     pub fn phone_tcp(&self, number: u32, node: usize) -> Result<Phone> {
         Ok(Phone::new(
             &Account::of(number),
-            Wire::tcp(self.sip(node)?)?,
+            Wire::tcp(self.phone_address()?, self.sip(node)?)?,
         ))
     }
 
@@ -287,6 +291,13 @@ impl TestLab {
             .find(|(name, _)| *name == node)
             .with_context(|| format!("{node} has no metrics"))?;
         crate::http::get_plain(url)
+    }
+
+    /// What a process has written to its log.
+    pub fn log(&self, node: &str) -> Result<String> {
+        let path = self.dir().join("logs").join(format!("{node}.log"));
+        let text = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The resident memory of a process, in bytes.

@@ -55,6 +55,10 @@ impl Observer {
                 self.metrics.call.unprotected.increment();
                 self.of_call(*call, || tracing::warn!(refused, "no quorum for the call"));
             }
+            Notice::RegistrationUnprotected { endpoint } => {
+                self.metrics.sip.unprotected_registrations.increment();
+                tracing::debug!(%endpoint, "no quorum for the registration");
+            }
             Notice::CallFenced { call } => {
                 self.of_call(*call, || tracing::warn!("another node owns the call"));
                 self.spans.remove(call);

@@ -6,7 +6,7 @@ use crate::Switch;
 
 impl Switch {
     /// 200 with every contact of the endpoint (RFC 3261 §10.3 step 8).
-    pub(super) fn confirm(&mut self, pending: Pending, changes: &[BindingChange]) {
+    pub(super) fn confirm(&mut self, pending: &Pending, changes: &[BindingChange]) {
         let mut response = Message::response_to(&pending.request, 200, "");
         for binding in self.present(pending.endpoint, changes) {
             response
@@ -21,16 +21,12 @@ impl Switch {
         if keeps_flow(changes) && pending.flow.transport.is_reliable() {
             response.headers.push(Name::Require, "outbound");
         }
-        self.answer(pending.key, response);
+        self.answer(pending.key.clone(), response);
     }
 
     /// The live contacts, the committed changes among them even where the state that was handed in is older.
     fn present(&self, endpoint: EndpointId, changes: &[BindingChange]) -> Vec<Binding> {
-        let mut present: Vec<Binding> = self
-            .state
-            .live_bindings(endpoint, self.now_ms)
-            .cloned()
-            .collect();
+        let mut present: Vec<Binding> = self.contacts(endpoint).into_iter().cloned().collect();
         for change in changes {
             match change {
                 BindingChange::Put { binding, .. } => {

@@ -2,10 +2,15 @@
 
 mod answer;
 mod batch;
+mod local;
 mod plan;
 
 pub use batch::BATCH_INTERVAL_MS;
 pub(crate) use batch::{Batches, Item};
+pub(crate) use local::Locals;
+pub use local::{LOCAL_AFTER_MS, LOCAL_BINDING_MS};
+
+use std::sync::Arc;
 
 use carillon_model::{BindingChange, EndpointId, Flow, SipEndpoint};
 use carillon_sip::Message;
@@ -19,6 +24,7 @@ pub(crate) struct Pending {
     request: Message,
     endpoint: EndpointId,
     flow: Flow,
+    changes: Arc<[BindingChange]>,
 }
 
 impl Switch {
@@ -39,27 +45,24 @@ impl Switch {
             request,
             endpoint: endpoint.id,
             flow,
+            changes: changes.into(),
         };
-        if changes.is_empty() {
-            return self.confirm(pending, &[]);
+        if pending.changes.is_empty() {
+            return self.confirm(&pending, &[]);
         }
         if self.is_congested() || self.batches.is_full() {
             let response = self.unavailable(&pending.request);
             return self.answer(pending.key, response);
         }
-        self.batches.add(
-            self.now_ms,
-            Item {
-                changes,
-                register: Some(pending),
-            },
-        );
+        let alone = self.may_accept_alone(&pending.changes);
+        self.batches.ask(self.now_ms, pending, alone);
     }
 
     /// A connection is gone, and with it the flows that it was (RFC 5626 §6).
     pub(crate) fn flow_closed(&mut self, flow: Flow) {
+        self.locals.lose_flow(&flow);
         for endpoint in self.batches.endpoints_on(&flow) {
-            let changes = vec![BindingChange::RemoveFlow { endpoint, flow }];
+            let changes = [BindingChange::RemoveFlow { endpoint, flow }].into();
             self.batches.add(
                 self.now_ms,
                 Item {

@@ -94,8 +94,8 @@ impl Switch {
     /// The same contact as it was written before, so that it is known by its text (RFC 3261 §10.2.4).
     fn stored_spelling(&self, endpoint: &SipEndpoint, uri: &Uri) -> String {
         let mut stored = self
-            .state
-            .live_bindings(endpoint.id, self.now_ms)
+            .contacts(endpoint.id)
+            .into_iter()
             .map(|binding| &binding.contact);
         let known = stored.find(|contact| {
             *contact == uri.as_str() || contact.parse::<Uri>().is_ok_and(|known| known.matches(uri))
@@ -127,7 +127,7 @@ impl Switch {
         endpoint: &SipEndpoint,
         changes: &[BindingChange],
     ) -> Result<(), Refusal> {
-        let stored: Vec<&Binding> = self.state.live_bindings(endpoint.id, self.now_ms).collect();
+        let stored: Vec<&Binding> = self.contacts(endpoint.id);
         let mut new = 0;
         let mut gone = 0;
         for change in changes {

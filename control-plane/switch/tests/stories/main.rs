@@ -7,6 +7,7 @@
     reason = "a story that cannot be told has failed"
 )]
 
+mod alone;
 mod answers;
 mod calls;
 mod commits;

@@ -46,6 +46,9 @@ pub(crate) struct RegistrarConfig {
     pub(crate) min_expires_s: u32,
     pub(crate) max_expires_s: u32,
     pub(crate) default_expires_s: u32,
+    /// A contact that cannot be committed in time is accepted for a minute at most, by this node alone, and merged when
+    /// the quorum is back; else it is refused.
+    pub(crate) without_quorum: bool,
     /// Between two OPTIONS to each contact; 0 asks none.
     pub(crate) qualify_interval_s: u32,
 }
@@ -57,6 +60,7 @@ impl Default for RegistrarConfig {
             min_expires_s: registrar.min_expires_s,
             max_expires_s: registrar.max_expires_s,
             default_expires_s: registrar.default_expires_s,
+            without_quorum: true,
             qualify_interval_s: 0,
         }
     }
@@ -120,6 +124,7 @@ pub(crate) fn switch(
     switch.registrar.min_expires_s = registrar.min_expires_s;
     switch.registrar.max_expires_s = registrar.max_expires_s;
     switch.registrar.default_expires_s = registrar.default_expires_s;
+    switch.registrar.without_quorum = registrar.without_quorum;
     switch.qualify_interval_ms = millis(registrar.qualify_interval_s);
     switch
 }

@@ -138,6 +138,8 @@ const METHODS: [&str; 14] = [
 pub struct SipMetrics {
     pub transactions_active: Gauge,
     pub registrations_active: Gauge,
+    /// Contacts accepted by this node alone.
+    pub unprotected_registrations: Counter,
     /// Messages that wait for the brain.
     pub queue_length: Gauge,
     /// Messages handed to the node that holds the call or the connection.
@@ -164,6 +166,11 @@ impl SipMetrics {
                 registry,
                 "carillon_registrations_active",
                 "Contacts registered in the whole cluster, as this node sees them.",
+            ),
+            unprotected_registrations: instrument::counter(
+                registry,
+                "carillon_registrations_unprotected_total",
+                "Contacts accepted before a quorum had them.",
             ),
             queue_length: instrument::gauge(
                 registry,

@@ -1,144 +1,14 @@
 //! What no phone would send: the node answers or drops it, keeps serving calls, and its memory returns to where it was.
 
 use anyhow::{Context, Result, ensure};
-use carillon_integration::{ALICE, BOB, Two};
-use carillon_sip::Method;
-use carillon_testkit::{TestLab, eventually};
+use carillon_integration::{ALICE, BOB, Two, memory_returns};
+use carillon_testkit::eventually;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Allocators keep some of what was freed; this much may stay.
-const MEMORY_SLACK: u64 = 48 << 20;
 const SOON: Duration = Duration::from_secs(30);
-
-/// A call goes through, whatever else goes on.
-fn a_call_works(two: &mut Two) -> Result<()> {
-    let mut talk = two.talk()?;
-    talk.both_hear(0x11, 0x22)?;
-    let bye = two.alice.request_in(&mut talk.alice, Method::Bye, None)?;
-    two.alice.send(&bye)?;
-    two.bob.hears_hang_up()?;
-    two.alice
-        .response_to(&bye, Duration::from_secs(10), |code| code == 200)?;
-    Ok(())
-}
-
-fn memory_returns(lab: &TestLab, node: &str, before: u64) -> Result<()> {
-    eventually("memory returns to where it was", SOON, || {
-        let now = lab.memory(node)?;
-        ensure!(
-            now <= before + MEMORY_SLACK,
-            "{} MiB, {} MiB before",
-            now >> 20,
-            before >> 20
-        );
-        Ok(Some(()))
-    })
-}
-
-/// RFC 4475, RFC 5118 and messages of real phones, as the parser's own tests have them.
-fn corpus() -> Result<Vec<Vec<u8>>> {
-    fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-        for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                collect(&path, found)?
-            } else {
-                found.push(path)
-            }
-        }
-        Ok(())
-    }
-    let mut files = Vec::new();
-    collect(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../control-plane/sip/tests/data"),
-        &mut files,
-    )?;
-    files.sort();
-    files.iter().map(|file| Ok(fs::read(file)?)).collect()
-}
-
-/// A small generator, so that a failing run can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % sides.max(1)
-    }
-
-    fn mutate(&mut self, message: &[u8]) -> Vec<u8> {
-        let mut octets = message.to_vec();
-        for _ in 0..=self.roll(4) {
-            let place = self.roll(octets.len());
-            match self.roll(5) {
-                0 if !octets.is_empty() => octets[place] = self.roll(256) as u8,
-                1 => octets.truncate(place),
-                2 => octets.insert(place, b"\r\n\0;:<>\"@"[self.roll(9)]),
-                3 => {
-                    let piece = octets[place..].to_vec();
-                    octets.extend(piece.into_iter().take(2_000));
-                }
-                _ => {
-                    let end = (place + self.roll(40)).min(octets.len());
-                    octets.drain(place..end);
-                }
-            }
-        }
-        octets.truncate(60_000);
-        octets
-    }
-}
-
-#[test]
-fn a_minute_of_torture_and_mutated_messages() -> Result<()> {
-    let mut two = Two::on_different_nodes()?;
-    a_call_works(&mut two)?;
-    let before = two.lab.memory("control1")?;
-    let (node, messages) = (two.lab.sip(1)?, corpus()?);
-    let udp = UdpSocket::bind(two.lab.phone_address()?)?;
-    let mut dice = Dice(4475);
-    let end = Instant::now() + Duration::from_secs(60);
-    let mut next_call = Instant::now() + Duration::from_secs(10);
-    let mut tcp = TcpStream::connect(node)?;
-    while Instant::now() < end {
-        let message = &messages[dice.roll(messages.len())];
-        let octets = if dice.roll(4) == 0 {
-            message.clone()
-        } else {
-            dice.mutate(message)
-        };
-        if dice.roll(2) == 0 {
-            udp.send_to(&octets, node)?;
-        } else if tcp.write_all(&octets).is_err() {
-            // The node has closed what made no sense; a new connection must be welcome.
-            tcp = TcpStream::connect(node)?;
-        }
-        drain(&udp)?;
-        if Instant::now() >= next_call {
-            a_call_works(&mut two).context("a call in the middle of it")?;
-            next_call += Duration::from_secs(10);
-        }
-    }
-    drop(tcp);
-    a_call_works(&mut two)?;
-    memory_returns(&two.lab, "control1", before)
-}
-
-fn drain(socket: &UdpSocket) -> Result<()> {
-    socket.set_nonblocking(true)?;
-    let mut buffer = [0; 65_535];
-    while socket.recv(&mut buffer).is_ok() {}
-    socket.set_nonblocking(false)?;
-    Ok(())
-}
 
 #[test]
 fn ten_thousand_connections_that_say_nothing() -> Result<()> {
@@ -161,7 +31,7 @@ fn ten_thousand_connections_that_say_nothing() -> Result<()> {
             Err(_) => refused += 1,
         }
     }
-    a_call_works(&mut two).context("a call while they stand")?;
+    two.a_call_works().context("a call while they stand")?;
     drop(open);
     // Phones on TCP are welcome again.
     eventually("a phone registers over TCP", SOON, || {
@@ -170,7 +40,7 @@ fn ten_thousand_connections_that_say_nothing() -> Result<()> {
     })
     .with_context(|| format!("{refused} connections were refused"))?;
     two.alice.register()?;
-    a_call_works(&mut two)?;
+    two.a_call_works()?;
     memory_returns(&two.lab, "control1", before)
 }
 
@@ -199,7 +69,7 @@ fn a_header_of_a_mebibyte() -> Result<()> {
     // The node need not read to the end of it.
     let _ = stream.write_all(&message);
     is_closed(&mut stream, SOON)?;
-    a_call_works(&mut two)?;
+    two.a_call_works()?;
     memory_returns(&two.lab, "control1", before)
 }
 
@@ -245,7 +115,7 @@ fn a_sender_that_takes_its_time() -> Result<()> {
             "the node still waits after 90 s"
         );
     }
-    a_call_works(&mut two)
+    two.a_call_works()
 }
 
 #[test]
@@ -264,7 +134,7 @@ fn a_session_description_with_thousands_of_media() -> Result<()> {
             .with_context(|| name.to_owned())?;
         ensure!((400..500).contains(&code) || code == 513, "{name}: {code}");
     }
-    a_call_works(&mut two)?;
+    two.a_call_works()?;
     memory_returns(&two.lab, "control1", before)
 }
 
@@ -289,5 +159,5 @@ fn a_port_scan_with_plain_http() -> Result<()> {
         let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: carillon\r\n\r\n");
         is_closed(&mut stream, SOON)?;
     }
-    a_call_works(&mut two)
+    two.a_call_works()
 }

@@ -9,3 +9,5 @@ mod outcomes;
 mod power_cut;
 mod sentences;
 mod single_box;
+mod torture;
+mod without_quorum;

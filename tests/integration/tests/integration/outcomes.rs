@@ -14,6 +14,7 @@ fn record(callee: u32, status: &str, sip: u64) -> Record {
         status: status.to_owned(),
         sip,
         duration_ms: 0,
+        unprotected: false,
     }
 }
 
@@ -123,6 +124,16 @@ fn carol_has_no_phone() -> Result<()> {
     .assert_eq(&two.alice.ladder());
     assert_eq!(only_record(&two.lab)?, record(CAROL, "failed", 480));
     Ok(())
+}
+
+#[test]
+fn bob_has_taken_his_registration_back() -> Result<()> {
+    let mut two = Two::on_different_nodes()?;
+    two.bob.unregister()?;
+    let (invite, _audio) = two.alice_calls(BOB)?;
+    assert_eq!(two.alice.is_refused(&invite)?, 480);
+    assert_eq!(only_record(&two.lab)?, record(BOB, "failed", 480));
+    two.bob.expect_silence(Duration::from_millis(300))
 }
 
 #[test]

@@ -87,8 +87,15 @@ impl Phone {
         refusal.status().context("a refusal has a code")
     }
 
-    /// Answers a request; a call is answered with a tag and a contact of this phone.
+    /// Answers a request.
     pub fn respond(&mut self, request: &Message, code: u16, sdp: Option<&str>) -> Result<Message> {
+        let response = self.answer_to(request, code, sdp)?;
+        self.send(&response)?;
+        Ok(response)
+    }
+
+    /// The answer to a request; a call is answered with a tag and a contact of this phone.
+    pub fn answer_to(&self, request: &Message, code: u16, sdp: Option<&str>) -> Result<Message> {
         let mut response = Message::response_to(request, code, "");
         if code > 100 && request.to()?.tag().is_none() {
             response.add_to_tag(&format!("{}{}", self.registration, self.account.number));
@@ -99,7 +106,6 @@ impl Phone {
         if let Some(sdp) = sdp {
             response.set_body("application/sdp", sdp.to_owned());
         }
-        self.send(&response)?;
         Ok(response)
     }
 

@@ -12,7 +12,7 @@ pub use account::Account;
 pub use dialog::Dialog;
 pub use ladder::Ladder;
 pub use media::{Audio, offer, rtp_target};
-pub use wire::{Transport, Wire};
+pub use wire::{Transport, Wire, connection};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -62,6 +62,11 @@ impl Phone {
     /// Where the phone is reached.
     pub fn local(&self) -> SocketAddr {
         self.wire.local()
+    }
+
+    /// How it reaches its node.
+    pub fn transport(&self) -> Transport {
+        self.wire.transport()
     }
 
     /// What went over the wire so far, one line a message.

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carillon_sip::framing::{Frame, Framer};
 use rustls::ClientConfig;
+use socket2::{Domain, Socket as Socket2, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -56,10 +57,9 @@ impl Wire {
         })
     }
 
-    pub fn tcp(node: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&node, CONNECT_WITHIN)
-            .with_context(|| format!("connect to {node}"))?;
-        stream.set_nodelay(true)?;
+    /// TCP, from an address of the test's choice.
+    pub fn tcp(local: SocketAddr, node: SocketAddr) -> Result<Self> {
+        let stream = connection(local, node)?;
         let local = stream.local_addr()?;
         Ok(Self {
             socket: Socket::Tcp {
@@ -147,6 +147,19 @@ impl Wire {
             }),
         }
     }
+}
+
+/// A TCP connection from an address of the test's choice.
+pub fn connection(local: SocketAddr, node: SocketAddr) -> Result<TcpStream> {
+    let socket = Socket2::new(Domain::for_address(node), Type::STREAM, None)?;
+    socket
+        .bind(&local.into())
+        .with_context(|| format!("bind {local}"))?;
+    socket
+        .connect_timeout(&node.into(), CONNECT_WITHIN)
+        .with_context(|| format!("connect to {node}"))?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket.into())
 }
 
 fn from_stream(

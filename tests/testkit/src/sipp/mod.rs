@@ -206,10 +206,11 @@ impl Running {
     }
 
     /// Ends it and counts what was done until now.
-    pub fn stop(mut self) -> Result<Option<Statistics>> {
+    pub fn stop(mut self) -> Result<Statistics> {
         self.child.kill()?;
         self.child.wait()?;
-        Ok(self.so_far())
+        let text = fs::read_to_string(self.folder.path().join("statistics.csv"))?;
+        Statistics::parse(&text, self.errors()).context("sipp left no statistics")
     }
 
     fn errors(&self) -> String {
