@@ -30,6 +30,7 @@ struct Victim {
     /// Where the damage goes: into the phone's own socket, or, lest it end the phone's connection, into another one.
     damage: Option<TcpStream>,
     talk: Option<Dialog>,
+    invited: bool,
     over: bool,
 }
 
@@ -47,6 +48,7 @@ impl Victims {
                 node: lab.sip(node)?,
                 damage: None,
                 talk: None,
+                invited: false,
                 over: false,
             })
         };
@@ -60,7 +62,7 @@ impl Victims {
     pub fn converse(&mut self, dice: &mut Dice) -> Result<bool> {
         let Self { caller, callee } = self;
         for victim in [&mut *caller, &mut *callee] {
-            (victim.talk, victim.over) = (None, false);
+            (victim.talk, victim.invited, victim.over) = (None, false, false);
         }
         let sdp = offer(caller.phone.local(), 1, "sendrecv");
         let number = callee.phone.account.number.clone();
@@ -68,7 +70,9 @@ impl Victims {
         let mut invite = first.clone();
         caller.say(dice, &first)?;
         let deadline = Instant::now() + PATIENCE;
-        while !(caller.over && callee.over) && Instant::now() < deadline {
+        let is_over =
+            |caller: &Victim, callee: &Victim| caller.over && (callee.over || !callee.invited);
+        while !is_over(caller, callee) && Instant::now() < deadline {
             if let Some(message) = caller.phone.receive(LOOK)? {
                 caller.as_caller(dice, &mut invite, &message)?;
             }
@@ -76,7 +80,7 @@ impl Victims {
                 callee.as_anybody(dice, &message)?;
             }
         }
-        Ok(caller.over && callee.over)
+        Ok(caller.over && callee.over && caller.talk.is_some())
     }
 }
 
@@ -155,6 +159,7 @@ impl Victim {
         match method {
             Method::Ack => Ok(()),
             Method::Invite => {
+                (self.invited, self.over) = (true, false);
                 let sdp = offer(self.phone.local(), 1, "sendrecv");
                 self.phone.respond(request, 180, None)?;
                 let answer = self.phone.answer_to(request, 200, Some(&sdp))?;

@@ -333,6 +333,10 @@ impl TestLab {
 
 impl Drop for TestLab {
     fn drop(&mut self) {
+        // A leader that ends together with all others looks for an heir for two seconds; no test waits for that.
+        for (name, _) in self.lab.processes() {
+            let _ = self.kill(name);
+        }
         if let Err(error) = self.run(["down"]) {
             eprintln!("the lab did not end: {error:#}");
         }
