@@ -49,9 +49,16 @@ struct Options {
     /// Relayed calls of the packet measure, two streams of 50 packets a second each
     #[arg(long, default_value_t = 200)]
     relayed_calls: u32,
+    /// Standing calls of the memory measure; what the second half of them adds is counted, so that what a server sets aside
+    /// once is not
+    #[arg(long, default_value_t = 600)]
+    standing_calls: u32,
     /// Seconds of talk of the packet measure
     #[arg(long, default_value_t = 10)]
     talk_seconds: u64,
+    /// Measure Carillon alone, without the peers that it is compared with
+    #[arg(long)]
+    alone: bool,
 }
 
 const REGISTRATION: &str = "registration with digest";
@@ -72,12 +79,14 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let folder = tempfile::tempdir().context("make a folder for the run")?;
     let mut table = Table::default();
-    eprintln!("bench: Kamailio alone");
-    proxy_alone(&options, folder.path(), &mut table)?;
-    eprintln!("bench: Kamailio with rtpengine");
-    proxy_with_media(&options, folder.path(), &mut table)?;
-    eprintln!("bench: rtpengine alone");
-    relay_of_rtpengine(&options, folder.path(), &mut table)?;
+    if !options.alone {
+        eprintln!("bench: Kamailio alone");
+        proxy_alone(&options, folder.path(), &mut table)?;
+        eprintln!("bench: Kamailio with rtpengine");
+        proxy_with_media(&options, folder.path(), &mut table)?;
+        eprintln!("bench: rtpengine alone");
+        relay_of_rtpengine(&options, folder.path(), &mut table)?;
+    }
     eprintln!("bench: Carillon, registrations and calls");
     carillon_signalling(&options, folder.path(), &mut table)?;
     eprintln!("bench: Carillon, relayed packets");
@@ -119,20 +128,18 @@ fn proxy_alone(options: &Options, folder: &std::path::Path, table: &mut Table) -
     let before = cpu::spent(&pids)?;
     sipp.register(&server, options.registration_load())?;
     let registered = cpu::spent(&pids)?;
-    table.push(Row {
-        what: REGISTRATION,
-        peer: "Kamailio",
-        value: per_operation_us(registered - before, options.registrations.into()),
-        unit: "µs",
-    });
+    table.push(Row::us(
+        REGISTRATION,
+        "Kamailio",
+        per_operation_us(registered - before, options.registrations.into()),
+    ));
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    table.push(Row {
-        what: CALL,
-        peer: "Kamailio, no media",
-        value: per_operation_us(cpu::spent(&pids)? - registered, options.calls.into()),
-        unit: "µs",
-    });
+    table.push(Row::us(
+        CALL,
+        "Kamailio, no media",
+        per_operation_us(cpu::spent(&pids)? - registered, options.calls.into()),
+    ));
     Ok(())
 }
 
@@ -151,12 +158,11 @@ fn proxy_with_media(options: &Options, folder: &std::path::Path, table: &mut Tab
     let before = cpu::spent(&pids)?;
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    table.push(Row {
-        what: CALL,
-        peer: "Kamailio + rtpengine",
-        value: per_operation_us(cpu::spent(&pids)? - before, options.calls.into()),
-        unit: "µs",
-    });
+    table.push(Row::us(
+        CALL,
+        "Kamailio + rtpengine",
+        per_operation_us(cpu::spent(&pids)? - before, options.calls.into()),
+    ));
     Ok(())
 }
 
@@ -171,39 +177,53 @@ fn relay_of_rtpengine(
         phones.caller.local_addr()?.port(),
         phones.callee.local_addr()?.port(),
     );
+    let address: std::net::IpAddr = kamailio::ADDRESS.parse()?;
     let pids = rtpengine.pids()?;
-    let resident = cpu::resident_kib(&pids)?;
-    let mut calls = Vec::new();
-    for number in 0..options.relayed_calls {
+    let (calls, kib) = stand(options, &pids, |number| {
         let (caller_sends_to, callee_sends_to) = rtpengine.call(number, PHONES, PHONES, ports)?;
-        let address = kamailio::ADDRESS.parse()?;
-        calls.push(Relayed {
-            caller_sends_to: (std::net::IpAddr::V4(address), caller_sends_to).into(),
-            callee_sends_to: (std::net::IpAddr::V4(address), callee_sends_to).into(),
-        });
-    }
-    phones.talk(&calls, Duration::from_secs(2))?; // let it learn the phones' addresses first
-    let before = cpu::spent(&pids)?;
-    let flowed = phones.talk(&calls, Duration::from_secs(options.talk_seconds))?;
-    let spent = cpu::spent(&pids)? - before;
-    flowed.check("rtpengine")?;
-    table.push(Row {
-        what: MEMORY,
-        peer: "rtpengine",
-        value: kib_a_call(cpu::resident_kib(&pids)? - resident, options.relayed_calls),
-        unit: "KiB",
-    });
-    table.push(Row {
-        what: PACKET,
-        peer: "rtpengine",
-        value: per_operation_us(spent, flowed.received),
-        unit: "µs",
-    });
+        Ok(Relayed {
+            caller_sends_to: (address, caller_sends_to).into(),
+            callee_sends_to: (address, callee_sends_to).into(),
+        })
+    })?;
+    table.push(Row::kib(MEMORY, "rtpengine", kib));
+    let spent = per_packet_us(options, &phones, &calls, &pids, "rtpengine")?;
+    table.push(Row::us(PACKET, "rtpengine", spent));
     Ok(())
 }
 
-fn kib_a_call(grown_kib: u64, calls: u32) -> f64 {
-    f64::from(u32::try_from(grown_kib).unwrap_or(u32::MAX)) / f64::from(calls)
+/// Sets calls up; they, and the resident KiB that each of the second half added.
+fn stand<T>(
+    options: &Options,
+    pids: &[u32],
+    mut call: impl FnMut(u32) -> Result<T>,
+) -> Result<(Vec<T>, f64)> {
+    let half = options.standing_calls / 2;
+    let mut calls = (0..half).map(&mut call).collect::<Result<Vec<T>>>()?;
+    let before = cpu::resident_kib(pids)?;
+    for number in half..options.standing_calls {
+        calls.push(call(number)?);
+    }
+    let grown = cpu::resident_kib(pids)?.saturating_sub(before);
+    let grown = f64::from(u32::try_from(grown).unwrap_or(u32::MAX));
+    Ok((calls, grown / f64::from(options.standing_calls - half)))
+}
+
+fn per_packet_us(
+    options: &Options,
+    phones: &Phones,
+    calls: &[Relayed],
+    pids: &[u32],
+    relay: &str,
+) -> Result<f64> {
+    let talking = calls.len().min(options.relayed_calls as usize);
+    let calls = &calls[..talking];
+    phones.talk(calls, Duration::from_secs(2))?; // let it learn the phones' addresses first
+    let before = cpu::spent(pids)?;
+    let flowed = phones.talk(calls, Duration::from_secs(options.talk_seconds))?;
+    let spent = cpu::spent(pids)? - before;
+    flowed.check(relay)?;
+    Ok(per_operation_us(spent, flowed.received))
 }
 
 /// The owner's account is what the peers are compared with; the sum over the cluster stands beside it.
@@ -220,12 +240,7 @@ fn carillon_signalling(
     sipp.register(&server, options.registration_load())?;
     let (owner_registered, all_registered) = (cpu::spent(&owner)?, cpu::spent(&all)?);
     let mut add = |what, peer, spent, count: u32| {
-        table.push(Row {
-            what,
-            peer,
-            value: per_operation_us(spent, count.into()),
-            unit: "µs",
-        });
+        table.push(Row::us(what, peer, per_operation_us(spent, count.into())));
     };
     let count = options.registrations;
     add(
@@ -261,35 +276,17 @@ fn carillon_signalling(
 }
 
 fn carillon_relay(options: &Options, table: &mut Table) -> Result<()> {
-    let carillon = Carillon::start(2 * options.relayed_calls)?;
+    let carillon = Carillon::start(2 * options.standing_calls)?;
     let phones = Phones::bind(PHONES)?;
     let rtp = (phones.caller.local_addr()?, phones.callee.local_addr()?);
-    let (owner, media) = (carillon.owner(), carillon.media());
-    let pids: Vec<u32> = owner.into_iter().chain(media.iter().copied()).collect();
-    let resident = cpu::resident_kib(&pids)?;
-    let calls: Vec<Standing> = (0..options.relayed_calls)
-        .map(|index| carillon.call(sipp::FIRST_NUMBER + 2 * index, rtp))
-        .collect::<Result<_>>()?;
-    table.push(Row {
-        what: MEMORY,
-        peer: "Carillon",
-        value: kib_a_call(
-            cpu::resident_kib(&pids)?.saturating_sub(resident),
-            options.relayed_calls,
-        ),
-        unit: "KiB",
-    });
+    let media = carillon.media();
+    let pids: Vec<u32> = [carillon.owner(), media.clone()].concat();
+    let (calls, kib) = stand(options, &pids, |number| {
+        carillon.call(sipp::FIRST_NUMBER + 2 * number, rtp)
+    })?;
+    table.push(Row::kib(MEMORY, "Carillon", kib));
     let relayed: Vec<Relayed> = calls.iter().map(|call| call.relayed).collect();
-    phones.talk(&relayed, Duration::from_secs(2))?;
-    let before = cpu::spent(&media)?;
-    let flowed = phones.talk(&relayed, Duration::from_secs(options.talk_seconds))?;
-    let spent = cpu::spent(&media)? - before;
-    flowed.check("Carillon")?;
-    table.push(Row {
-        what: PACKET,
-        peer: "Carillon",
-        value: per_operation_us(spent, flowed.received),
-        unit: "µs",
-    });
+    let spent = per_packet_us(options, &phones, &relayed, &media, "Carillon")?;
+    table.push(Row::us(PACKET, "Carillon", spent));
     calls.into_iter().try_for_each(Standing::end)
 }

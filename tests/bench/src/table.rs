@@ -10,6 +10,30 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
 }
 
+impl Row {
+    /// CPU time in microseconds.
+    pub(crate) fn us(what: &'static str, peer: &'static str, value: f64) -> Self {
+        let unit = "µs";
+        Self {
+            what,
+            peer,
+            value,
+            unit,
+        }
+    }
+
+    /// Memory in KiB.
+    pub(crate) fn kib(what: &'static str, peer: &'static str, value: f64) -> Self {
+        let unit = "KiB";
+        Self {
+            what,
+            peer,
+            value,
+            unit,
+        }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Table(Vec<Row>);
 
