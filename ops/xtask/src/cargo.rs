@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
 use crate::debian;
@@ -49,6 +49,9 @@ impl<'a> Cargo<'a> {
             .current_dir(self.workspace.root())
             .args(arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        for (name, _) in env::vars_os().filter(|(name, _)| tells_of_a_package(name)) {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -80,6 +83,13 @@ impl<'a> Cargo<'a> {
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<()> {
         succeed(&mut self.command(arguments))
     }
+}
+
+/// `cargo run` tells a program which package it is. Build scripts such as ring's watch these variables, so a build by a
+/// task and a build by hand would take turns at compiling half of the workspace again.
+fn tells_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// What a user without root runs first: network namespaces get their names under /run, so it has a /run of its own.
