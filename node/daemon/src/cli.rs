@@ -64,10 +64,10 @@ pub(crate) fn run() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit::failure(&error),
         },
-        Verb::Openapi => {
-            println!("{}", carillon_api::openapi_json());
-            ExitCode::SUCCESS
-        }
+        Verb::Openapi => match carillon_ctl::print_line(carillon_api::openapi_json()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => exit::failure(&error.into()),
+        },
     }
 }
 

@@ -53,6 +53,19 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let mut child = carillon(&["openapi"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && told.is_empty(), "{told}");
+}
+
+#[test]
 fn an_unknown_verb_is_a_wrong_command_line() {
     assert_eq!(
         carillon(&["dance"]).output().unwrap().status.code(),

@@ -10,17 +10,18 @@ use crate::client::Client;
 use crate::company::{Company, Context, User};
 use crate::current::{Current, Known};
 use crate::import;
+use crate::print::print_line;
 
 pub(crate) fn run(client: &Client, file: &Path, dry_run: bool) -> Result<()> {
     let wanted = Company::parse(&read(file)?).with_context(|| format!("in {}", file.display()))?;
     let plan = Plan::between(&Current::read(client)?, &wanted);
     for line in plan.lines() {
-        println!("{line}");
+        print_line(line)?;
     }
     if plan.is_empty() {
-        println!("nothing to change");
+        print_line("nothing to change")?;
     } else if dry_run {
-        println!("(a dry run: nothing was changed)");
+        print_line("(a dry run: nothing was changed)")?;
     } else {
         plan.carry_out(client)?;
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 use crate::client::Client;
+use crate::print::print_line;
 use crate::show::{self, Listing};
 use crate::{apply, export};
 
@@ -141,8 +142,7 @@ pub fn run(command: &Command) -> Result<()> {
         Verb::Calls(Calls::List) => list(&show::CALLS),
         Verb::Calls(Calls::Hangup { id }) => {
             client.post(&format!("/api/v1/calls/{id}/hangup"), &json!({}))?;
-            println!("call {id} is being hung up");
-            Ok(())
+            Ok(print_line(format_args!("call {id} is being hung up"))?)
         }
         Verb::Token { role } => {
             let role = match role {
@@ -150,8 +150,7 @@ pub fn run(command: &Command) -> Result<()> {
                 Role::Media => "media",
             };
             let answer = client.post("/api/v1/join-tokens", &json!({ "role": role }))?;
-            println!("{}", answer["token"].as_str().unwrap_or_default());
-            Ok(())
+            Ok(print_line(answer["token"].as_str().unwrap_or_default())?)
         }
     }
 }

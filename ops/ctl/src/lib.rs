@@ -9,6 +9,8 @@ mod company;
 mod current;
 mod export;
 mod import;
+mod print;
 mod show;
 
 pub use command::{Command, run};
+pub use print::print_line;

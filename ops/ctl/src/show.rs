@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::command::Output;
+use crate::print::print_line;
 
 /// A list: where it is, and which of its fields are columns. A column's field may be a path into nested objects.
 pub(crate) struct Listing {
@@ -75,8 +76,8 @@ pub(crate) const NODES: Listing = Listing {
 pub(crate) fn list(client: &Client, listing: &Listing, output: Output) -> Result<()> {
     let items = client.items(listing.path)?;
     match output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&items)?),
-        Output::Table => println!("{}", table(listing, &items)),
+        Output::Json => print_line(serde_json::to_string_pretty(&items)?)?,
+        Output::Table => print_line(table(listing, &items))?,
     }
     Ok(())
 }
@@ -84,11 +85,11 @@ pub(crate) fn list(client: &Client, listing: &Listing, output: Output) -> Result
 pub(crate) fn status(client: &Client, output: Output) -> Result<()> {
     let status = client.get("/api/v1/status")?;
     match output {
-        Output::Json => println!("{}", serde_json::to_string_pretty(&status)?),
+        Output::Json => print_line(serde_json::to_string_pretty(&status)?)?,
         Output::Table => {
             let mut table = bare_table();
             rows("", &status, &mut table);
-            println!("{table}");
+            print_line(table)?;
         }
     }
     Ok(())

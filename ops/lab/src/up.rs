@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::fs;
+use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,7 +41,8 @@ pub(crate) fn up(options: &Up) -> Result<()> {
     }
     let lab = outcome?;
     eprintln!("lab: ready after {:.1} s", started.elapsed().as_secs_f64());
-    tell(&lab, &dir);
+    // The lab runs, whether or not somebody reads this to its end.
+    let _ = io::stdout().write_all(tell(&lab, &dir).as_bytes());
     Ok(())
 }
 
@@ -55,6 +57,15 @@ fn start(options: &Up, net: Net, dir: &Path) -> Result<Lab> {
         0
     };
     let phones: Vec<Node> = number(Kind::Phone, phones).collect();
+    // First of all: from here on `lab down` can end what there is, even when this start is interrupted.
+    let mut lab = Lab {
+        phones: phones.iter().map(describe_phone).collect(),
+        net: net.to_string(),
+        namespaces: options.namespaces,
+        holder: rootless::holder(),
+        ..Lab::default()
+    };
+    lab.write(dir)?;
     if options.namespaces {
         let bridge = Bridge::new(net);
         bridge.make()?;
@@ -62,14 +73,7 @@ fn start(options: &Up, net: Net, dir: &Path) -> Result<Lab> {
             bridge.add_host(&host.name, host.address)?;
         }
     }
-    let mut lab = first_node(&control[0], dir, net, options, limit)?;
-    lab.phones = phones
-        .into_iter()
-        .map(|host| Phone {
-            name: host.name,
-            address: host.address,
-        })
-        .collect();
+    first_node(&mut lab, dir, &control[0], limit)?;
     others(&mut lab, dir, &control, &media)?;
     await_ready(dir, &lab, &[], limit)?;
     if let Some(file) = &options.load {
@@ -87,28 +91,15 @@ fn host(net: Net, kind: Kind, number: u8) -> Node {
 }
 
 /// The first node makes the cluster, its authority and the administrator.
-fn first_node(first: &Node, dir: &Path, net: Net, options: &Up, limit: Duration) -> Result<Lab> {
+fn first_node(lab: &mut Lab, dir: &Path, first: &Node, limit: Duration) -> Result<()> {
     first.write_config(dir, None)?;
-    let net = net.to_string();
-    let pid = launch(dir, &first.name, options.namespaces.then_some(&*net))?;
-    let mut lab = Lab {
-        control: vec![describe_control(first, pid)],
-        media: Vec::new(),
-        phones: Vec::new(),
-        admin: crate::Admin {
-            user: String::new(),
-            password: String::new(),
-        },
-        ca: node::authority(dir, first),
-        net,
-        namespaces: options.namespaces,
-        holder: rootless::holder(),
-    };
+    let pid = launch(dir, &first.name, lab.namespaces.then_some(lab.net.as_str()))?;
+    lab.control.push(describe_control(first, pid));
+    lab.ca = node::authority(dir, first);
     lab.write(dir)?;
-    await_ready(dir, &lab, std::slice::from_ref(&first.name), limit)?;
+    await_ready(dir, lab, std::slice::from_ref(&first.name), limit)?;
     lab.admin = node::admin(dir, first)?;
-    lab.write(dir)?;
-    Ok(lab)
+    lab.write(dir)
 }
 
 fn others(lab: &mut Lab, dir: &Path, control: &[Node], media: &[Node]) -> Result<()> {
@@ -145,6 +136,13 @@ fn describe_media(node: &Node, pid: u32) -> Media {
         address: node.address,
         pid,
         metrics: node.metrics(),
+    }
+}
+
+fn describe_phone(host: &Node) -> Phone {
+    Phone {
+        name: host.name.clone(),
+        address: host.address,
     }
 }
 
@@ -273,26 +271,29 @@ fn program() -> Result<PathBuf> {
     env::current_exe().context("find the carillon program")
 }
 
-fn tell(lab: &Lab, dir: &Path) {
+fn tell(lab: &Lab, dir: &Path) -> String {
+    let mut text = String::new();
     for node in &lab.control {
-        println!(
-            "{:<9} SIP {:<16} REST {:<24} metrics {}",
+        text += &format!(
+            "{:<9} SIP {:<16} REST {:<24} metrics {}\n",
             node.name, node.sip, node.api, node.metrics
         );
     }
     for server in &lab.media {
-        println!(
-            "{:<9} {:<20} {:<29} metrics {}",
+        text += &format!(
+            "{:<9} {:<20} {:<29} metrics {}\n",
             server.name, server.address, "", server.metrics
         );
     }
     for phone in &lab.phones {
-        println!("{:<9} {}", phone.name, phone.address);
+        text += &format!("{:<9} {}\n", phone.name, phone.address);
     }
-    println!(
-        "administrator {} with password {}",
-        lab.admin.user, lab.admin.password
+    text += &format!(
+        "administrator {} with password {}\nauthority {}\nlogs in {}\n",
+        lab.admin.user,
+        lab.admin.password,
+        lab.ca.display(),
+        dir.join("logs").display()
     );
-    println!("authority {}", lab.ca.display());
-    println!("logs in {}", dir.join("logs").display());
+    text
 }
