@@ -3,12 +3,16 @@
 use anyhow::{Context, Result, bail};
 use std::net::Ipv4Addr;
 use std::process::Command;
+use std::time::Duration;
 
+use crate::command::Signal;
 use crate::place::Net;
+use crate::process;
 
 /// A link address that no host of the bridge has.
 const NOBODY: &str = "02:00:00:00:00:fe";
 const DEVICE: &str = "eth0";
+const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// The bridge of one lab; all names of the machine that it takes are made from the net's second octet.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +91,8 @@ impl Bridge {
         command
     }
 
-    /// Removes the bridge and all its hosts, as far as they are there.
+    /// Removes the bridge and all its hosts, as far as they are there, and ends what still runs on them: a phone outlives
+    /// whoever started it and died.
     pub(crate) fn remove(self) -> Result<()> {
         let listed = ip_output(&["netns", "list"])?;
         let prefix = self.namespace("");
@@ -96,6 +101,7 @@ impl Bridge {
             .filter_map(|line| line.split_whitespace().next())
         {
             if namespace.starts_with(&prefix) {
+                end_all(namespace)?;
                 ip(&["netns", "delete", namespace])?;
             }
         }
@@ -162,6 +168,17 @@ impl Bridge {
             "permanent",
         ])
     }
+}
+
+fn end_all(namespace: &str) -> Result<()> {
+    let listed = ip_output(&["netns", "pids", namespace])?;
+    for pid in listed.lines().filter_map(|line| line.trim().parse().ok()) {
+        // It may have ended by itself meanwhile.
+        if process::send(pid, Signal::Kill).is_ok() {
+            process::wait_for_end(pid, END_WITHIN)?;
+        }
+    }
+    Ok(())
 }
 
 fn ip(arguments: &[&str]) -> Result<()> {

@@ -4,22 +4,20 @@ use anyhow::{Context, Result, bail};
 use carillon_lab::Lab;
 use std::env;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::api::Api;
+use crate::net::{NETS_OF_PEOPLE, NETS_OF_TESTS, Net};
 use crate::phone::{Account, Phone, Wire};
 use crate::wait::eventually;
 
-/// Second octets of the nets that tests use; 0 and 77 are left to people.
-const NETS: std::ops::RangeInclusive<u8> = 101..=140;
 /// A follower has applied what the leader acknowledged.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(10);
 const SIP_PORT: u16 = 5060;
@@ -44,7 +42,7 @@ impl Default for LabOptions {
 }
 
 impl LabOptions {
-    fn command(self, program: &Path, dir: &Path) -> Command {
+    fn command(self, program: &Path, dir: &Path, net: &Net) -> Command {
         let mut command = Command::new(program);
         command.args(["lab", "up", "--dir"]).arg(dir);
         command.args([
@@ -52,6 +50,8 @@ impl LabOptions {
             &self.control.to_string(),
             "--media",
             &self.media.to_string(),
+            "--net",
+            net.text(),
         ]);
         if self.namespaces {
             command.arg("--namespaces");
@@ -68,7 +68,7 @@ pub struct TestLab {
     folder: Folder,
     program: PathBuf,
     next_phone: AtomicU16,
-    _net: Option<NetLock>,
+    _net: Net,
 }
 
 /// Where a lab lives.
@@ -84,33 +84,31 @@ impl TestLab {
     /// Starts a cluster and waits until it is ready.
     pub fn up(options: LabOptions) -> Result<Self> {
         let program = program()?;
-        let net = NetLock::take(&program, options.namespaces)?;
         let folder = tempfile::Builder::new()
             .prefix("carillon-test-")
             .tempdir()?;
-        fs::write(&net.path, folder.path().as_os_str().as_encoded_bytes())?;
-        let mut command = options.command(&program, folder.path());
-        command.args(["--net", &net.text]);
-        succeed(&mut command)?;
-        Self::of(program, Folder::Passing(folder), Some(net))
+        let net = Net::take(&program, NETS_OF_TESTS, options.namespaces, folder.path())?;
+        succeed(&mut options.command(&program, folder.path(), &net))?;
+        Self::of(program, Folder::Passing(folder), net)
     }
 
     /// Starts a cluster on the addresses that people know, in a folder that stays, and loads a company; its progress is
     /// printed.
     pub fn up_for_people(options: LabOptions, dir: &Path, company: &Path) -> Result<Self> {
         let program = program()?;
-        let mut command = options.command(&program, dir);
-        command.arg("--load").arg(company);
+        let net = Net::take(&program, NETS_OF_PEOPLE, options.namespaces, dir)?;
+        let mut command = options.command(&program, dir, &net);
+        command.arg("--load").arg(company).stdout(Stdio::null());
         let status = command
             .status()
             .with_context(|| format!("start {}", program.display()))?;
         if !status.success() {
             bail!("the lab did not start: {status}");
         }
-        Self::of(program, Folder::Lasting(dir.to_owned()), None)
+        Self::of(program, Folder::Lasting(dir.to_owned()), net)
     }
 
-    fn of(program: PathBuf, folder: Folder, net: Option<NetLock>) -> Result<Self> {
+    fn of(program: PathBuf, folder: Folder, net: Net) -> Result<Self> {
         let mut started = Self {
             lab: Lab::default(),
             folder,
@@ -316,6 +314,16 @@ impl TestLab {
         Ok(kibibytes * 1024)
     }
 
+    /// The number of the control node that leads, counted from 1, when one does. Who is dead leads nothing.
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |name: &str| {
+            self.metric(name, "carillon_raft_is_leader")
+                .is_ok_and(|value| value == 1.0)
+        };
+        let place = self.lab.control.iter().position(|node| leads(&node.name))?;
+        Some(place + 1)
+    }
+
     /// Calls that are under way, as node 1 knows them.
     pub fn live_calls(&self) -> Result<usize> {
         let calls = self.api(1)?.get("/api/v1/calls?limit=1")?;
@@ -340,53 +348,13 @@ impl Drop for TestLab {
         if let Err(error) = self.run(["down"]) {
             eprintln!("the lab did not end: {error:#}");
         }
-        if thread::panicking()
+        let keep = thread::panicking() || env::var_os("CARILLON_KEEP_LABS").is_some();
+        if keep
             && let Folder::Passing(folder) = &mut self.folder
         {
             folder.disable_cleanup(true);
             eprintln!("the lab's logs stay in {}", folder.path().display());
         }
-    }
-}
-
-/// A net that no other test of this machine uses now; what a dead test left there is ended first.
-#[derive(Debug)]
-struct NetLock {
-    text: String,
-    path: PathBuf,
-    _file: File,
-}
-
-impl NetLock {
-    fn take(program: &Path, namespaces: bool) -> Result<Self> {
-        let folder = env::temp_dir().join("carillon-test-nets");
-        fs::create_dir_all(&folder)?;
-        let first = if namespaces { 10 } else { 127 };
-        for second in NETS {
-            let text = format!("{first}.{second}");
-            let path = folder.join(&text);
-            let mut file = File::options()
-                .create(true)
-                .truncate(false)
-                .read(true)
-                .write(true)
-                .open(&path)?;
-            if file.try_lock().is_err() {
-                continue;
-            }
-            let mut left = String::new();
-            file.read_to_string(&mut left)?;
-            if Path::new(&left).join("lab.json").exists() {
-                succeed(Command::new(program).args(["lab", "down", "--dir", &left]))?;
-                fs::remove_dir_all(&left)?;
-            }
-            return Ok(Self {
-                text,
-                path,
-                _file: file,
-            });
-        }
-        bail!("all nets for tests are taken");
     }
 }
 
@@ -404,7 +372,7 @@ pub fn program() -> Result<PathBuf> {
     Ok(folder.join("carillon"))
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let output = command
         .output()
         .with_context(|| format!("start {command:?}"))?;

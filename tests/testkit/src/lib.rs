@@ -9,6 +9,7 @@ mod freshness;
 pub mod hearing;
 mod http;
 pub mod lab;
+mod net;
 pub mod phone;
 pub mod sentence;
 pub mod sipp;

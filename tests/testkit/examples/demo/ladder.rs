@@ -8,7 +8,7 @@ use std::time::Instant;
 /// Letters between two rails.
 const GAP: usize = 26;
 /// Where the seconds stand.
-const MARGIN: &str = "          ";
+const MARGIN: &str = "            ";
 
 /// A rail of the ladder.
 pub(crate) struct Rail {
@@ -22,12 +22,12 @@ pub(crate) struct Remark {
     pub(crate) text: String,
 }
 
-/// Draws the messages of a call; registrations are left out.
+/// Draws the messages of a call; registrations, and questions whether a phone is still there, are left out.
 pub(crate) fn draw(rails: &[Rail], sightings: &[Sighting], remarks: &[Remark]) -> String {
     let mut events: Vec<(Instant, String)> = Vec::new();
     for sighting in sightings
         .iter()
-        .filter(|sighting| sighting.method != "REGISTER")
+        .filter(|sighting| !matches!(sighting.method.as_str(), "REGISTER" | "OPTIONS"))
     {
         let rail = |address: IpAddr| rails.iter().position(|rail| rail.address == address);
         let (Some(from), Some(to)) = (rail(sighting.from.ip()), rail(sighting.to.ip())) else {
@@ -43,7 +43,7 @@ pub(crate) fn draw(rails: &[Rail], sightings: &[Sighting], remarks: &[Remark]) -
     let first = events.first().map(|(at, _)| *at);
     for (at, line) in events {
         let after = first.map_or(0.0, |first| (at - first).as_secs_f32());
-        let _ = writeln!(text, "{after:>8.3}  {line}");
+        let _ = writeln!(text, "{after:>10.3}  {line}");
     }
     text
 }

@@ -1,36 +1,34 @@
 //! `cargo xtask demo`: a cluster, two real phones, one call, and a node that dies in the middle of it.
 
+mod cast;
+mod interrupt;
 mod ladder;
 mod show;
 
 use anyhow::{Context, Result, ensure};
 use carillon_testkit::hearing::{Hearing, Sound, judge};
-use carillon_testkit::phone::Transport;
-use carillon_testkit::sentence::{self, Voice, speak};
-use carillon_testkit::softphone::{Baresip, BaresipOptions, Codec};
+use carillon_testkit::sentence;
 use carillon_testkit::wait::talk_for;
-use carillon_testkit::{Account, LabOptions, TestLab, eventually};
+use carillon_testkit::{LabOptions, TestLab, eventually};
 use std::env;
 use std::io::stdin;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use ladder::{Rail, Remark};
-use show::{step, story};
+use cast::{BOB, Cast, SOON, Voices};
+use ladder::Remark;
+use show::{act, say};
 
-const ALICE: u32 = 1001;
-const BOB: u32 = 1002;
-const CODEC: Codec = Codec::G722;
-const SOON: Duration = Duration::from_secs(15);
 /// The node dies in the middle of the sentences.
 const UNTIL_THE_KILL: Duration = Duration::from_millis(3_500);
 const AFTER_THE_KILL: Duration = Duration::from_secs(6);
-const SILENCE_S: u32 = 120;
 
 fn main() -> ExitCode {
     let once = env::args().any(|argument| argument == "--once");
-    match demonstrate(once) {
+    let outcome = demonstrate(once);
+    let _ending = interrupt::ending();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nThe demonstration failed: {error:#}");
@@ -43,128 +41,92 @@ fn demonstrate(once: bool) -> Result<()> {
     let folder = tempfile::Builder::new()
         .prefix("carillon-demo-")
         .tempdir()?;
-    let dir = folder.path().join("lab");
-    step(
-        "Three control nodes and two media servers, each on a host of its own, and a company of four",
-    );
+    let dir = folder.path();
+    interrupt::watch(dir)?;
+    act("A cluster: three control nodes, two media servers, two phones, each on a host of its own");
     let options = LabOptions {
         namespaces: true,
         ..LabOptions::default()
     };
     let company = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/company.yaml");
-    let lab = TestLab::up_for_people(options, &dir, &company)?;
-    let outcome = the_call(&lab, folder.path());
+    let lab = TestLab::up_for_people(options, dir, &company)?;
+    let outcome = the_call(&lab, dir);
     if outcome.is_err() {
         show::logs(&lab);
-    }
-    outcome?;
-    if !once {
+    } else if !once {
         show::addresses(&lab);
         println!("\nPress Enter to end the lab.");
         stdin()
             .read_line(&mut String::new())
             .context("wait for Enter")?;
     }
-    Ok(())
+    let _ending = interrupt::ending();
+    drop(lab);
+    outcome
 }
 
-/// Where alice and bob are, and who dies: a follower that holds neither of their phones.
-struct Cast {
-    alice: usize,
-    bob: usize,
-    victim: usize,
-}
+fn the_call(lab: &TestLab, dir: &Path) -> Result<()> {
+    let leader = eventually("the cluster has a leader", SOON, || Ok(lab.leader()))?;
+    let cast = Cast::around(lab, leader);
+    show::hosts(lab, leader);
+    let voices = Voices::record(dir)?;
 
-impl Cast {
-    /// Alice is at the leader, so that the third node is a follower.
-    fn choose(lab: &TestLab) -> Result<Self> {
-        let nodes = lab.lab.control.len();
-        let leader = eventually("the cluster has a leader", SOON, || leader(lab))?;
-        let at = |step: usize| (leader - 1 + step) % nodes + 1;
-        Ok(Self {
-            alice: leader,
-            bob: at(1),
-            victim: at(2),
-        })
-    }
-}
-
-/// The number of the control node that leads, counted from 1.
-fn leader(lab: &TestLab) -> Result<Option<usize>> {
-    let leading =
-        |name: &str| Ok::<_, anyhow::Error>(lab.metric(name, "carillon_raft_is_leader")? == 1.0);
-    for (place, node) in lab.lab.control.iter().enumerate() {
-        if leading(&node.name)? {
-            return Ok(Some(place + 1));
-        }
-    }
-    Ok(None)
-}
-
-fn the_call(lab: &TestLab, folder: &Path) -> Result<()> {
-    let cast = Cast::choose(lab)?;
-    let name = |number: usize| lab.lab.control[number - 1].name.clone();
-    let alice_says = speak(
-        folder,
-        "alice",
-        sentence::ALICE,
-        Voice::Alice,
-        CODEC.shape(),
-        SILENCE_S,
-    )?;
-    let bob_says = speak(
-        folder,
-        "bob",
-        sentence::BOB,
-        Voice::Bob,
-        CODEC.shape(),
-        SILENCE_S,
-    )?;
-
-    step(&format!(
-        "Alice's phone registers at {}, bob's at {}",
-        name(cast.alice),
-        name(cast.bob)
+    act(&format!(
+        "Real phones (baresip) register: alice's at {}, bob's at {}",
+        cast.at_alice, cast.at_bob
     ));
-    let mut alice = phone(lab, ALICE, 0, cast.alice, &alice_says, false)?;
-    let mut bob = phone(lab, BOB, 1, cast.bob, &bob_says, true)?;
+    let mut alice = cast.alice(lab, &voices)?;
+    let mut bob = cast.bob(lab, &voices)?;
     alice.until_registered(SOON)?;
     bob.until_registered(SOON)?;
+    for node in 1..=lab.lab.control.len() {
+        eventually("every node knows both phones", SOON, || {
+            show::registered(lab, node)
+        })?;
+    }
+    say("both are registered, and all three nodes know it");
 
-    step("Alice calls 1002; bob answers, and both talk");
+    act(&format!(
+        "Alice calls {BOB}, bob answers, and each speaks a sentence"
+    ));
     alice.dial(&BOB.to_string())?;
     alice.until_event("CALL_ESTABLISHED", SOON)?;
     bob.until_event("CALL_ESTABLISHED", SOON)?;
+    say(&format!("alice says “{}”", sentence::ALICE));
+    say(&format!("bob says   “{}”", sentence::BOB));
     talk_for(UNTIL_THE_KILL);
 
-    let victim = name(cast.victim);
-    step(&format!(
-        "kill -9 {victim}, a follower, in the middle of their sentences"
+    act(&format!(
+        "kill -9 {}, a follower, in the middle of their sentences",
+        cast.victim
     ));
-    lab.kill(&victim)?;
+    lab.kill(&cast.victim)?;
     let remark = Remark {
         at: Instant::now(),
-        text: format!("{victim} is killed; the talk goes on"),
+        text: format!("{} is killed; the talk goes on", cast.victim),
     };
+    say(&format!(
+        "it is dead; they talk for {} s more, then alice hangs up",
+        AFTER_THE_KILL.as_secs()
+    ));
     talk_for(AFTER_THE_KILL);
     alice.hang_up()?;
     bob.until_event("CALL_CLOSED", SOON)?;
+    let record = eventually("the call record", SOON, || {
+        show::record(lab, cast.alice_node)
+    })?;
 
-    step("The call as the phones saw it");
+    act("The call as the phones saw it, in seconds");
     let mut sightings = alice.trace();
     sightings.extend(bob.trace());
-    print!(
-        "{}",
-        ladder::draw(&rails(lab, &cast), &sightings, &[remark])
-    );
+    print!("{}", ladder::draw(&cast.rails(lab), &sightings, &[remark]));
 
-    step("What they heard");
-    let bob_heard = tell("bob", sentence::ALICE, &alice_says, &bob.heard()?)?;
-    let alice_heard = tell("alice", sentence::BOB, &bob_says, &alice.heard()?)?;
+    act("What they heard, by comparing what was recorded with what was said");
+    let bob_heard = tell("bob", "alice", &voices.alice, &bob.heard()?)?;
+    let alice_heard = tell("alice", "bob", &voices.bob, &alice.heard()?)?;
 
-    step("What remains of it");
-    let record = eventually("the call record", SOON, || show::record(lab, cast.alice))?;
-    story(&record);
+    act("The call record, written once by the cluster");
+    show::story(&record);
     ensure!(
         bob_heard.is_whole() && alice_heard.is_whole(),
         "a sentence was not heard whole"
@@ -172,54 +134,15 @@ fn the_call(lab: &TestLab, folder: &Path) -> Result<()> {
     lab.until_no_call_is_left(SOON)
 }
 
-fn phone(
-    lab: &TestLab,
-    line: u32,
-    host: usize,
-    node: usize,
-    says: &Path,
-    answers: bool,
-) -> Result<Baresip> {
-    let host = &lab.lab.phones[host];
-    let options = BaresipOptions {
-        account: Account::of(line),
-        node: lab.sip(node)?,
-        local: host.address,
-        transport: Transport::Udp,
-        codec: CODEC,
-        says: PathBuf::from(says),
-        answers,
-        authority: None,
-    };
-    Baresip::start(&options, |program| lab.on_host(&host.name, program))
-}
-
-fn rails(lab: &TestLab, cast: &Cast) -> Vec<Rail> {
-    let phone = |name: &str, host: usize| Rail {
-        name: name.to_owned(),
-        address: lab.lab.phones[host].address.into(),
-    };
-    let node = |number: usize| {
-        let node = &lab.lab.control[number - 1];
-        Rail {
-            name: node.name.clone(),
-            address: node.address.into(),
-        }
-    };
-    vec![
-        phone("alice", 0),
-        node(cast.alice),
-        node(cast.bob),
-        phone("bob", 1),
-    ]
-}
-
-fn tell(who: &str, sentence: &str, said: &Path, heard: &Path) -> Result<Hearing> {
+fn tell(who: &str, whom: &str, said: &Path, heard: &Path) -> Result<Hearing> {
     let hearing = judge(&Sound::read(said)?, &Sound::read(heard)?);
-    let share = hearing.coverage * 100.0;
-    println!(
-        "  {who:<6} heard {share:.0} % of “{sentence}”, longest gap {} ms",
-        hearing.longest_gap_ms
-    );
+    let gap = match hearing.longest_gap_ms {
+        0 => "without a gap".to_owned(),
+        gap => format!("with a gap of {gap} ms"),
+    };
+    say(&format!(
+        "{who} heard {:.0} % of {whom}'s sentence, {gap}",
+        hearing.coverage * 100.0
+    ));
     Ok(hearing)
 }

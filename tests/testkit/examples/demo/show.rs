@@ -2,12 +2,46 @@
 
 use anyhow::{Context, Result};
 use carillon_testkit::TestLab;
+use carillon_testkit::lab::program;
 use serde_json::Value;
 use std::fs;
 
 /// The heading of an act.
-pub(crate) fn step(text: &str) {
+pub(crate) fn act(text: &str) {
     println!("\n== {text}");
+}
+
+/// A line within an act.
+pub(crate) fn say(text: &str) {
+    println!("   {text}");
+}
+
+/// Who is where.
+pub(crate) fn hosts(lab: &TestLab, leader: usize) {
+    for (number, node) in (1..).zip(&lab.lab.control) {
+        let leads = if number == leader {
+            "   leads the cluster"
+        } else {
+            ""
+        };
+        say(&format!("{:<9} {}{leads}", node.name, node.address));
+    }
+    for server in &lab.lab.media {
+        say(&format!("{:<9} {}", server.name, server.address));
+    }
+    for (who, phone) in ["alice, number 1001", "bob, number 1002"]
+        .iter()
+        .zip(&lab.lab.phones)
+    {
+        say(&format!("{:<9} {}   {who}", phone.name, phone.address));
+    }
+}
+
+/// Whether a node knows both phones.
+pub(crate) fn registered(lab: &TestLab, node: usize) -> Result<Option<()>> {
+    let answer = lab.api(node)?.get("/api/v1/registrations?limit=10")?;
+    let known = answer["items"].as_array().map_or(0, Vec::len);
+    Ok((known == 2).then_some(()))
 }
 
 /// The newest call record, once it is written.
@@ -20,60 +54,65 @@ pub(crate) fn record(lab: &TestLab, node: usize) -> Result<Option<Value>> {
 /// A record as a sentence and two lines of figures.
 pub(crate) fn story(record: &Value) {
     let text = |field: &str| record[field].as_str().unwrap_or("?").to_owned();
-    println!(
-        "  {} ({}) called {} ({}) at {}: {}, {} s of talk, SIP {}, Q.850 {}",
+    let seconds = record["duration"].as_f64().unwrap_or_default();
+    say(&format!(
+        "{} ({}) called {} ({}) at {}: {}, {seconds:.1} s of talk",
         text("source_name"),
         text("source_extension"),
         text("destination_name"),
         text("destination_extension"),
         text("start"),
         text("call_status"),
-        record["duration"],
-        record["sip_code"],
-        record["cause"],
-    );
+    ));
     for (who, field) in [
         ("source_name", "source_quality"),
         ("destination_name", "destination_quality"),
     ] {
         let quality = &record[field];
-        println!(
-            "  from {}: {} packets, {} lost, jitter {} ms, MOS {}",
+        say(&format!(
+            "from {}: {} packets, {} lost, jitter {} ms, MOS {}",
             text(who),
             quality["packets"],
             quality["lost"],
             quality["jitter_ms"],
             quality["mos"],
-        );
+        ));
     }
-    println!(
-        "  written by node {}, call {}",
-        record["node"],
-        text("call_id")
-    );
 }
 
+/// How to look at the lab, for whoever wants to go on by hand.
 pub(crate) fn addresses(lab: &TestLab) {
-    step("The lab goes on running");
+    act("The lab goes on running");
     for node in &lab.lab.control {
-        println!(
-            "  {:<9} SIP {:<16} REST {:<24} metrics {}",
+        say(&format!(
+            "{:<9} SIP {:<16} REST {:<24} metrics {}",
             node.name, node.sip, node.api, node.metrics
-        );
+        ));
     }
-    println!(
-        "  administrator {} with password {}",
-        lab.lab.admin.user, lab.lab.admin.password
-    );
-    println!(
-        "  authority {}, folder {}",
+    for server in &lab.lab.media {
+        say(&format!(
+            "{:<9} {:<46} metrics {}",
+            server.name, server.address, server.metrics
+        ));
+    }
+    let (Some(first), Ok(program)) = (lab.lab.control.first(), program()) else {
+        return;
+    };
+    println!("\n   In another terminal:");
+    say(&format!(
+        "export CARILLON_URL={} CARILLON_CA={} CARILLON_USER={} CARILLON_PASSWORD={}",
+        first.api,
         lab.lab.ca.display(),
+        lab.lab.admin.user,
+        lab.lab.admin.password
+    ));
+    say(&format!("{} ctl status", program.display()));
+    say(&format!("{} ctl registrations list", program.display()));
+    say(&format!(
+        "{} lab kill control1 --dir {}",
+        program.display(),
         lab.dir().display()
-    );
-    println!(
-        "  for example: carillon lab start NAME --dir {}",
-        lab.dir().display()
-    );
+    ));
 }
 
 /// The end of every log, for whoever must find out why.
