@@ -1,7 +1,7 @@
 //! Two phones that try to hold a conversation while damaged copies of all they say reach the node before they do.
 
 use anyhow::Result;
-use carillon_sip::{Message, Method, Name};
+use carillon_sip::{Message, Method};
 use carillon_testkit::phone::{Dialog, Transport, connection, offer};
 use carillon_testkit::{Phone, TestLab};
 use std::io::Write;
@@ -12,6 +12,8 @@ use crate::Dice;
 
 /// Damaged copies of each message.
 const COPIES: usize = 3;
+/// How often a caller proves who it is: a damaged copy may have used the nonce up.
+const ATTEMPTS: u32 = 3;
 /// How long a damaged conversation is waited for.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 const LOOK: Duration = Duration::from_millis(2);
@@ -30,6 +32,7 @@ struct Victim {
     /// Where the damage goes: into the phone's own socket, or, lest it end the phone's connection, into another one.
     damage: Option<TcpStream>,
     talk: Option<Dialog>,
+    attempts: u32,
     invited: bool,
     over: bool,
 }
@@ -48,6 +51,7 @@ impl Victims {
                 node: lab.sip(node)?,
                 damage: None,
                 talk: None,
+                attempts: 0,
                 invited: false,
                 over: false,
             })
@@ -62,7 +66,8 @@ impl Victims {
     pub fn converse(&mut self, dice: &mut Dice) -> Result<bool> {
         let Self { caller, callee } = self;
         for victim in [&mut *caller, &mut *callee] {
-            (victim.talk, victim.invited, victim.over) = (None, false, false);
+            (victim.talk, victim.attempts) = (None, 0);
+            (victim.invited, victim.over) = (false, false);
         }
         let sdp = offer(caller.phone.local(), 1, "sendrecv");
         let number = callee.phone.account.number.clone();
@@ -121,15 +126,16 @@ impl Victim {
         };
         let current = via.branch() == invite.via()?.branch();
         match (message.status(), about.method) {
-            (Some(401), Method::Invite)
-                if current && !invite.headers.contains(Name::Authorization) =>
-            {
+            (Some(401), Method::Invite) if current && self.attempts < ATTEMPTS => {
+                self.attempts += 1;
                 self.phone.ack_refusal(invite, message)?;
-                let second = self
+                *invite = self
                     .phone
                     .with_password(invite, message, about.number + 1)?;
-                *invite = second;
-                self.say(dice, &invite.clone())
+                match self.attempts {
+                    1 => self.say(dice, &invite.clone()),
+                    _ => self.phone.send(invite),
+                }
             }
             (Some(200), Method::Invite) if current && self.talk.is_none() => {
                 let mut dialog = Dialog::of_caller(invite, message)?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use carillon_integration::{ALICE, BOB, Two, records};
 use carillon_sip::Name;
-use carillon_testkit::{Account, Phone, TestLab};
+use carillon_testkit::{Account, Phone, TestLab, eventually};
 use expect_test::expect;
 use std::time::Duration;
 
@@ -56,6 +56,7 @@ fn a_call_without_the_right_password_is_refused_and_leaves_no_record() -> Result
     Ok(())
 }
 
+const SOON: Duration = Duration::from_secs(10);
 /// Guesses within a minute that are answered.
 const JUDGED: usize = 20;
 
@@ -94,7 +95,12 @@ fn an_endpoint_that_asks_for_sha_256_gets_it_and_the_others_get_md5() -> Result<
     let alices = listed.find(|endpoint| endpoint["username"] == Account::of(ALICE).username);
     let id = alices.expect("alice has an endpoint")["id"].to_string();
     let change = serde_json::json!({"options": [["auth_algorithms", "SHA-256"]]});
-    api.put(&format!("/1.1/endpoints/sip/{id}"), &change)?;
+    let path = format!("/1.1/endpoints/sip/{id}");
+    api.put(&path, &change)?;
+    let other = lab.api(2)?;
+    eventually("the other node knows it too", SOON, || {
+        Ok((other.get(&path)?["options"] == change["options"]).then_some(()))
+    })?;
 
     for (number, algorithm) in [(ALICE, "SHA-256"), (BOB, "MD5")] {
         let mut phone = lab.phone(number, 2)?;

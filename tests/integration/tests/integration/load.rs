@@ -211,7 +211,7 @@ fn a_thousand_calls_over_tcp() -> Result<()> {
     for running in [callees, others] {
         let counted = running.stop()?;
         assert_eq!((counted.failed, counted.unexpected), (0, 0), "{counted:#?}");
-        // What answers calls here is counted by nobody; SIPp names every message that it did not expect.
+        // Nobody counts what answers calls here; SIPp names every message that it did not expect.
         assert_eq!(counted.errors, "");
     }
     assert_one_record_a_call(&lab)?;
