@@ -52,6 +52,8 @@ fn code_of(fork: &Fork) -> Option<u16> {
         ForkState::Waiting
         | ForkState::Trying { .. }
         | ForkState::Proceeding
+        | ForkState::Questioned { .. }
+        | ForkState::Reinvited { .. }
         | ForkState::Unwanted { .. }
         | ForkState::Cancelled { .. }
         | ForkState::Won => None,

@@ -129,6 +129,7 @@ impl Call {
             Input::Routed(Err(refusal)) => self.not_routed(turn, refusal),
             Input::Media(reply) => self.media_replied(turn, reply),
             Input::MediaEvent(event) => self.media_happened(turn, event),
+            Input::Found { leg, flow } => self.found(turn, leg, flow),
             Input::Hangup => self.hang_up(turn),
         }
         self.settle();
@@ -247,7 +248,7 @@ impl Call {
         complete: impl FnOnce(&mut Message),
     ) -> Option<ClientKey> {
         let side = self.legs.get_mut(&leg)?;
-        if purpose != Purpose::Bye && (side.is_released() || !side.may_send()) {
+        if side.lost || purpose != Purpose::Bye && (side.is_released() || !side.may_send()) {
             return None;
         }
         let (transaction, mut message) = side.request(turn, method);

@@ -44,7 +44,10 @@ impl Call {
                 ForkState::Trying { .. } => {
                     self.forks[index].state = ForkState::Unwanted { give_up_at_ms }
                 }
-                ForkState::Proceeding => {
+                // A CANCEL before any response waits for one where it is sent; the phone of a lost node has had one.
+                ForkState::Proceeding
+                | ForkState::Questioned { .. }
+                | ForkState::Reinvited { .. } => {
                     self.cancel_fork(turn, index);
                     self.forks[index].state = ForkState::Cancelled { give_up_at_ms };
                 }
@@ -58,7 +61,10 @@ impl Call {
 
     /// A contact ends its early dialog by itself: it will not answer.
     pub(crate) fn fork_gives_up(&mut self, turn: &mut Turn<'_>, index: usize) {
-        if self.forks[index].state == ForkState::Proceeding {
+        if matches!(
+            self.forks[index].state,
+            ForkState::Proceeding | ForkState::Questioned { .. } | ForkState::Reinvited { .. }
+        ) {
             self.cancel_fork(turn, index);
             self.forks[index].state = ForkState::Cancelled {
                 give_up_at_ms: turn.now_ms + PATIENCE_MS,
@@ -77,7 +83,9 @@ impl Call {
     pub(crate) fn cancel_fork(&mut self, turn: &mut Turn<'_>, index: usize) {
         let elsewhere = self.answered_elsewhere();
         let fork = &mut self.forks[index];
-        let Some(invite) = &fork.invite else { return };
+        let Some(invite) = fork.invite.as_ref().filter(|_| !fork.lost) else {
+            return;
+        };
         let Some(uri) = invite.message.uri() else {
             return;
         };

@@ -72,6 +72,8 @@ impl Call {
                 ForkState::Trying { next_at_ms } => {
                     next_at_ms.map(|at_ms| (at_ms, Timer::Fork(index)))
                 }
+                ForkState::Questioned { ask_at_ms: at_ms }
+                | ForkState::Reinvited { until_ms: at_ms } => Some((at_ms, Timer::Fork(index))),
                 ForkState::Unwanted { give_up_at_ms } | ForkState::Cancelled { give_up_at_ms } => {
                     Some((give_up_at_ms, Timer::Fork(index)))
                 }
@@ -114,7 +116,7 @@ impl Call {
             [
                 unacked.map(|at_ms| (at_ms, Timer::Unacked(leg.id))),
                 refresh
-                    .filter(|_| talking)
+                    .filter(|_| talking && !leg.lost)
                     .map(|at_ms| (at_ms, Timer::Refresh(leg.id))),
                 leg.session
                     .expires_at_ms()
@@ -191,6 +193,9 @@ impl Call {
                 if let Some(next) = self.next_of_instance(index) {
                     self.invite_later(turn, next);
                 }
+            }
+            ForkState::Questioned { .. } | ForkState::Reinvited { .. } => {
+                self.questioned_due(turn, index);
             }
             ForkState::Unwanted { .. } | ForkState::Cancelled { .. } => {
                 self.forks[index].state = ForkState::Over { code: 487 };

@@ -13,6 +13,9 @@ use crate::{LegId, Target};
 pub(crate) struct Fork {
     pub(crate) leg: LegId,
     pub(crate) target: Target,
+    /// Nothing gets there any more: its connection has gone with its node.
+    #[serde(default)]
+    pub(crate) lost: bool,
     pub(crate) state: ForkState,
     /// The INVITE that is out: what an heir needs to cancel it or to acknowledge its answer.
     pub(crate) invite: Option<SentInvite>,
@@ -31,6 +34,10 @@ pub(crate) enum ForkState {
     Trying { next_at_ms: Option<u64> },
     /// A provisional response has.
     Proceeding,
+    /// It rang towards a node that has gone; it is being silenced, and asked then whether it had answered.
+    Questioned { ask_at_ms: u64 },
+    /// The re-INVITE that asks is out.
+    Reinvited { until_ms: u64 },
     /// To be cancelled as soon as a provisional response comes (RFC 3261 §9.1).
     Unwanted { give_up_at_ms: u64 },
     /// The CANCEL is out.
@@ -76,6 +83,7 @@ impl Fork {
         Self {
             leg,
             target,
+            lost: false,
             state: ForkState::Waiting,
             invite: None,
             early: EarlyDialogs::default(),
@@ -88,7 +96,11 @@ impl Fork {
     /// It may still answer.
     pub(crate) fn is_alive(&self) -> bool {
         match self.state {
-            ForkState::Waiting | ForkState::Trying { .. } | ForkState::Proceeding => true,
+            ForkState::Waiting
+            | ForkState::Trying { .. }
+            | ForkState::Proceeding
+            | ForkState::Questioned { .. }
+            | ForkState::Reinvited { .. } => true,
             ForkState::Unwanted { .. }
             | ForkState::Cancelled { .. }
             | ForkState::Over { .. }
@@ -102,6 +114,8 @@ impl Fork {
             ForkState::Waiting | ForkState::Over { .. } | ForkState::Won => true,
             ForkState::Trying { .. }
             | ForkState::Proceeding
+            | ForkState::Questioned { .. }
+            | ForkState::Reinvited { .. }
             | ForkState::Unwanted { .. }
             | ForkState::Cancelled { .. } => false,
         };

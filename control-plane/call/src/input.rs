@@ -61,6 +61,11 @@ pub enum Input {
     /// The answer to [`Output::Media`] or [`Output::MediaRelease`].
     Media(MediaReply),
     MediaEvent(MediaEvent),
+    /// The phone of a leg that was [lost](crate::Call::lost) has come by this flow.
+    Found {
+        leg: LegId,
+        flow: Flow,
+    },
     /// Somebody with the right to do so ends the call.
     Hangup,
 }
@@ -109,6 +114,13 @@ pub enum Output {
     },
     /// A request with its Via complete. A CANCEL has the Via of its INVITE.
     Request {
+        leg: LegId,
+        transaction: ClientKey,
+        message: Message,
+        flow: Flow,
+    },
+    /// An INVITE that a former owner has sent: responses to it are ours now.
+    Adopt {
         leg: LegId,
         transaction: ClientKey,
         message: Message,

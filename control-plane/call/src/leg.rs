@@ -22,6 +22,9 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) dialog: Dialog,
     pub(crate) flow: Flow,
+    /// Nothing gets there any more: its connection has gone with its node, and the peer has not come by another.
+    #[serde(default)]
+    pub(crate) lost: bool,
     /// Our address on the flow's listener.
     pub(crate) advertised: SocketAddr,
     pub(crate) peer: Features,
@@ -32,6 +35,9 @@ pub(crate) struct Leg {
     pub(crate) refresh: Refresh,
     /// Why the next refresh has to be a re-INVITE.
     pub(crate) renew: Renew,
+    /// Since when the peer answers 491 to the refresh of a new owner.
+    #[serde(default)]
+    pub(crate) glare_since_ms: Option<u64>,
     /// The peer's INVITE.
     pub(crate) incoming: Incoming,
     /// Requests of ours without final response.
@@ -94,6 +100,8 @@ pub(crate) enum Purpose {
     Refresh,
     /// An INFO of the other side.
     Relay,
+    /// An UPDATE that only says where we are now.
+    Probe,
     Prack,
     Cancel,
     Bye,
@@ -123,6 +131,7 @@ impl Leg {
             id,
             dialog,
             flow,
+            lost: false,
             advertised,
             peer: Features::default(),
             sdp: Negotiation::default(),
@@ -130,6 +139,7 @@ impl Leg {
             min_interval_s: MIN_INTERVAL_S,
             refresh: Refresh::Idle,
             renew: Renew::No,
+            glare_since_ms: None,
             incoming: Incoming::Idle,
             sent: Vec::new(),
             acked: None,
@@ -241,7 +251,7 @@ impl Purpose {
     fn may_change_session(self) -> bool {
         match self {
             Self::Exchange | Self::Refresh => true,
-            Self::Relay | Self::Prack | Self::Cancel | Self::Bye => false,
+            Self::Relay | Self::Probe | Self::Prack | Self::Cancel | Self::Bye => false,
         }
     }
 }

@@ -40,17 +40,20 @@ mod request;
 mod response;
 mod resume;
 mod ring;
+mod ringing;
 mod session_timer;
 mod setup;
 mod stray;
 mod turn;
 mod value;
+mod way;
 
 pub use call::Call;
 pub use input::{Input, LegId, MediaEvent, MediaReply, Output};
 pub use resume::Owner;
 pub use setup::{Policy, Refusal, Route, Setup, Target};
 pub use value::{DecodeError, VERSION};
+pub use way::Way;
 
 /// Contacts of the callee that are rung at most.
 pub const MAX_FORKS: usize = 16;

@@ -254,6 +254,16 @@ impl Call {
         }
     }
 
+    /// Its phone has not been heard of since the call has another owner.
+    fn is_doubtful(&self, termination: u8) -> bool {
+        let leg = match self.callee_leg() {
+            Some(callee) if termination != CALLER => callee,
+            Some(_) | None => LegId::CALLER,
+        };
+        let side = self.legs.get(&leg);
+        self.callee_leg().is_some() && side.is_some_and(|side| side.renew == Renew::Owner)
+    }
+
     fn quality_known(&mut self, quality: Vec<DirectionQuality>) {
         if !quality.is_empty() {
             self.media.quality = quality;
@@ -276,6 +286,9 @@ impl Call {
                 if self.policy.rtp_timeout_ends_call && self.callee_leg().is_some() =>
             {
                 self.finish(turn, Why::answered(41, "RTP time-out"));
+            }
+            MediaEvent::RtpTimeout { termination } if self.is_doubtful(termination) => {
+                self.finish(turn, Why::answered(102, "The phone has gone"));
             }
             MediaEvent::RtpTimeout { .. } | MediaEvent::RtpResumed { .. } => {}
         }

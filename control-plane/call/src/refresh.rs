@@ -13,13 +13,15 @@ use crate::exchange::raise;
 use crate::glare::wait_ms;
 use crate::leg::{Incoming, Leg, Purpose, Sent};
 use crate::session_timer::Agreed;
-use crate::turn::Turn;
+use crate::turn::{PATIENCE_MS, Turn};
 use crate::{LegId, Output};
 
 /// How long after a refresh that could not be sent, or was refused, the next one follows.
 const AGAIN_MS: u64 = 5_000;
 /// The same where the peer has to learn something.
 const RENEW_AGAIN_MS: u64 = 1_000;
+/// How long after a phone did not answer at all to an owner that is new to it the next try follows.
+const UNHEARD_AGAIN_MS: u64 = 30_000;
 /// A peer may ask for a pause of this length at most.
 const MAX_PAUSE_MS: u64 = 30_000;
 
@@ -93,7 +95,17 @@ impl Call {
 
     /// Both sides are told of something new by a re-INVITE, as soon as they are free.
     pub(crate) fn renew(&mut self, turn: &mut Turn<'_>, why: Renew) {
-        for leg in self.legs.values_mut().filter(|leg| !leg.is_released()) {
+        self.renew_some(turn, why, |_| true);
+    }
+
+    pub(crate) fn renew_some(
+        &mut self,
+        turn: &mut Turn<'_>,
+        why: Renew,
+        which: impl Fn(&Leg) -> bool,
+    ) {
+        let legs = self.legs.values_mut();
+        for leg in legs.filter(|leg| !leg.is_released() && which(leg)) {
             if leg.renew == Renew::No || why == Renew::Media {
                 leg.renew = why;
             }
@@ -119,9 +131,13 @@ impl Call {
             return;
         }
         side.sdp.refused();
+        let to_new_owner = side.renew == Renew::Owner;
         let pause_ms = match code {
+            // Silence need not mean that the phone has gone: the new owner may stand behind its NAT.
+            408 | 503 if to_new_owner => UNHEARD_AGAIN_MS,
+            491 if to_new_owner => return self.glared(turn, leg),
             // The dialog is over (RFC 3261 §12.2.1.2, RFC 4028 §10); phones that hung up towards a dead node say 488 too.
-            408 | 481 | 488 if code != 488 || side.renew == Renew::Owner => {
+            408 | 481 | 488 if code != 488 || to_new_owner => {
                 side.gone(code);
                 self.finish(turn, Why::answered(q850_of(code), "Session timer expired"));
                 return;
@@ -145,6 +161,7 @@ impl Call {
             return;
         };
         side.renew = Renew::No;
+        side.glare_since_ms = None;
         side.peer.learn(response);
         side.dialog.refresh_target(response);
         let asked_s = side.session.interval_s().unwrap_or(interval_s);
@@ -165,6 +182,48 @@ impl Call {
         }
         // An heir must not end the session by the old deadline.
         self.put(Output::CommitLazily);
+    }
+
+    /// The phone has asked the former owner for something, or has hung up towards it: nobody knows which. An UPDATE says
+    /// where we are now to those that follow one, the re-INVITE comes again, and after the time in which a request ends
+    /// by itself the call is over.
+    fn glared(&mut self, turn: &mut Turn<'_>, leg: LegId) {
+        let retry_at_ms = turn.now_ms + turn.between_ms(2_100, 4_000);
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        let first = side.glare_since_ms.is_none();
+        let since_ms = *side.glare_since_ms.get_or_insert(turn.now_ms);
+        if turn.now_ms >= since_ms + PATIENCE_MS {
+            self.finish(turn, Why::answered(102, "The phone has gone"));
+            return;
+        }
+        side.refresh = Refresh::Waiting { retry_at_ms };
+        if first && side.peer.update {
+            self.send(turn, leg, Method::Update, Purpose::Probe, |message| {
+                abilities(message, false);
+            });
+        }
+    }
+
+    pub(crate) fn probed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        leg: LegId,
+        code: u16,
+        response: Option<&Message>,
+    ) {
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        match (code, response) {
+            (200..300, Some(response)) => side.dialog.refresh_target(response),
+            (481, _) => {
+                side.gone(code);
+                self.finish(turn, Why::answered(q850_of(code), "The phone has gone"));
+            }
+            _ => {}
+        }
     }
 
     /// Nobody has refreshed the session in time.

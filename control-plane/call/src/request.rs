@@ -59,6 +59,7 @@ impl Call {
         // A phone that comes by another connection or port is reached there from now on.
         if received.flow.transport == side.flow.transport {
             side.flow = received.flow;
+            side.lost = false;
         }
         if matches!(self.phase, Phase::Ending { .. } | Phase::Ended) && *method != Method::Bye {
             self.decline(leg, received, &Declined::new(481));

@@ -110,6 +110,7 @@ impl Call {
             Purpose::Exchange => self.exchange_finished(turn, leg, &sent, code, response),
             Purpose::Refresh => self.refresh_finished(turn, leg, &sent, code, response),
             Purpose::Relay => self.relay_finished(turn, leg, &sent, code, response),
+            Purpose::Probe => self.probed(turn, leg, code, response),
             Purpose::Prack | Purpose::Cancel | Purpose::Bye => {}
         }
     }
@@ -125,6 +126,9 @@ impl Call {
         let fork = &mut self.forks[index];
         match fork.state {
             ForkState::Over { .. } | ForkState::Won | ForkState::Waiting => return,
+            // The answer to the CANCEL's INVITE has come here after all.
+            ForkState::Questioned { .. } => return,
+            ForkState::Reinvited { .. } => return self.ring_anew(turn, index),
             ForkState::Trying { .. }
             | ForkState::Proceeding
             | ForkState::Unwanted { .. }

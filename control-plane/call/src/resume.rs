@@ -1,18 +1,22 @@
 //! Going on with a stored value: after a restart, or in the place of a node that has gone.
 
-use std::net::SocketAddr;
+use carillon_model::{CallStatus, Epoch, Flow, NodeId, Random};
+use carillon_sip::transaction::ServerKey;
+use carillon_sip::{Message, Name};
 
-use carillon_model::{Epoch, Flow, NodeId, Random};
-use carillon_sip::Name;
-
-use crate::Output;
+use crate::accept::Declined;
+use crate::bye::Why;
 use crate::call::Call;
 use crate::exchange::Stage;
 use crate::fork::ForkState;
 use crate::leg::{Incoming, Leg, Purpose};
 use crate::phase::Phase;
 use crate::refresh::{Refresh, Renew};
-use crate::turn::{Turn, contact};
+use crate::turn::Turn;
+use crate::{LegId, Output, Way};
+
+/// Q.850: temporary failure.
+const TEMPORARY_FAILURE: u8 = 41;
 
 /// Who goes on with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,40 +27,36 @@ pub struct Owner {
 
 impl Call {
     /// Makes a decoded value the owner's. CSeq numbers go on above those that were set aside, media revisions above those
-    /// that may have been put. `place` says by which flow of the new owner a peer is reached, and our address on that
-    /// flow's listener; a leg that it says nothing about stays where it was.
+    /// that may have been put. `way` says how the new owner reaches a peer that was reached by a flow.
     ///
     /// Both sides of an answered call get a re-INVITE with the same session: they follow the new Contact, and one that
-    /// has hung up meanwhile says so. A call that rings goes on waiting for what was sent before. Poll the outputs.
+    /// has hung up meanwhile says so. A call that rings goes on: what was sent by sockets that are still there is
+    /// waited for, contacts that rang towards another address are asked whether they have answered. Poll the outputs.
     pub fn resume(
         &mut self,
         now_ms: u64,
         random: &mut dyn Random,
         owner: Owner,
-        place: impl Fn(&Flow) -> Option<(Flow, SocketAddr)>,
+        way: impl Fn(&Flow) -> Way,
     ) {
         (self.node, self.epoch) = (owner.node, owner.epoch);
         let turn = &mut Turn::new(now_ms, random, self.node);
         self.media.skip_revisions();
-        for leg in self.legs.values_mut().chain(&mut self.strays) {
-            if let Some((flow, advertised)) = place(&leg.flow) {
-                (leg.flow, leg.advertised) = (flow, advertised);
-            }
-            take_over(leg);
-        }
+        self.legs
+            .values_mut()
+            .chain(&mut self.strays)
+            .for_each(take_over);
         for fork in &mut self.forks {
-            if let Some((flow, advertised)) = place(&fork.target.flow) {
-                (fork.target.flow, fork.target.advertised) = (flow, advertised);
+            for dialog in fork.early.iter_mut() {
+                dialog.take_over(dialog.contact.clone());
             }
-            let contact = contact(fork.target.flow.transport, fork.target.advertised);
-            fork.early
-                .iter_mut()
-                .for_each(|dialog| dialog.take_over(contact.clone()));
-            // Provisional responses are not stored, and a CANCEL that comes too early does no harm.
+            // Provisional responses need not be stored, and a CANCEL that comes too early does no harm.
             if let ForkState::Trying { .. } = fork.state {
                 fork.state = ForkState::Proceeding;
             }
         }
+        self.move_legs(&way);
+        let moved = self.move_forks(&way);
         // Responses to what was asked have gone to the former owner: ask again. A repeated INFO comes as a new one.
         self.relays.clear();
         if let Some(exchange) = self
@@ -68,29 +68,60 @@ impl Call {
                 retry_at_ms: now_ms,
             };
         }
-        if let Phase::Talking { .. } = self.phase {
-            self.put_media();
-            // The next heir must not use the same numbers.
-            self.put(Output::Commit);
-            self.renew(turn, Renew::Owner);
-            self.fire_due(turn);
+        match self.phase {
+            Phase::Talking { .. } => {
+                self.put_media();
+                // The next heir must not use the same numbers.
+                self.put(Output::Commit);
+                self.renew(turn, Renew::Owner);
+                self.resume_forks(turn, moved);
+            }
+            Phase::Ringing { .. } => {
+                self.put(Output::Commit);
+                self.resume_forks(turn, moved);
+                if self.has_lost_its_caller() {
+                    let refusal = Declined::new(503);
+                    let status = CallStatus::Failed;
+                    self.finish(turn, Why::refused(status, TEMPORARY_FAILURE, "", refusal));
+                }
+            }
+            // Nobody but the caller has heard of it.
+            Phase::Routing { .. } | Phase::Placing { .. } => {
+                self.refuse_caller(turn, &Declined::new(503).with(Name::RetryAfter, "1"));
+            }
+            Phase::New | Phase::Ending { .. } | Phase::Ended => {}
         }
+        self.fire_due(turn);
+    }
+
+    fn resume_forks(&mut self, turn: &mut Turn<'_>, moved: Vec<usize>) {
+        self.adopt_forks(&moved);
+        for index in moved {
+            self.question(turn, index);
+        }
+    }
+
+    /// INVITEs of peers that wait for their final response: how each was to be answered, a response to it, and where
+    /// it came from. For the new owner's transactions.
+    pub fn awaiting(&self) -> impl Iterator<Item = (LegId, ServerKey, Message, Flow)> {
+        self.legs.values().filter_map(|leg| match &leg.incoming {
+            Incoming::Asked(asked) => Some((
+                leg.id,
+                asked.transaction.clone(),
+                asked.plain_response(100),
+                asked.flow,
+            )),
+            Incoming::Idle | Incoming::Unacked(_) => None,
+        })
     }
 }
 
 fn take_over(leg: &mut Leg) {
-    leg.dialog
-        .take_over(contact(leg.flow.transport, leg.advertised));
+    leg.dialog.take_over(leg.dialog.contact.clone());
     leg.sent.retain(|sent| match sent.purpose {
-        Purpose::Exchange | Purpose::Refresh | Purpose::Relay => false,
+        Purpose::Exchange | Purpose::Refresh | Purpose::Relay | Purpose::Probe => false,
         Purpose::Prack | Purpose::Cancel | Purpose::Bye => true,
     });
     leg.refresh = Refresh::Idle;
-    // The ACK of the 2xx that is repeated is to come here.
-    if let Incoming::Unacked(unacked) = &mut leg.incoming {
-        unacked
-            .response
-            .headers
-            .set(Name::Contact, leg.dialog.contact.clone());
-    }
+    leg.glare_since_ms = None;
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use carillon_sip::{Message, Text};
 
+use crate::Output;
 use crate::accept::answer;
 use crate::call::Call;
 use crate::fork::ForkState;
@@ -26,6 +27,8 @@ impl Call {
                 return;
             }
             ForkState::Proceeding => {}
+            // What it said before it was silenced, or 100 for the re-INVITE.
+            ForkState::Questioned { .. } | ForkState::Reinvited { .. } => return,
             ForkState::Waiting
             | ForkState::Cancelled { .. }
             | ForkState::Over { .. }
@@ -50,8 +53,14 @@ impl Call {
         let fork = &mut self.forks[index];
         let to = fork.invite.as_ref()?.message.uri()?.clone();
         let contact = contact(fork.target.flow.transport, fork.target.advertised);
+        let known = fork.early.iter().count();
         let dialog = fork.early.provisional(response, &contact, &to).ok()??;
-        Some(dialog.remote_tag.clone())
+        let tag = dialog.remote_tag.clone();
+        if fork.early.iter().count() > known {
+            // An heir that does not know the dialog cannot ask in it whether the phone has answered.
+            self.put(Output::CommitLazily);
+        }
+        Some(tag)
     }
 
     /// The first session description of an early dialog is the answer to our offer.

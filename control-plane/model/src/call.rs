@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, CallRecord, Epoch, LineId, MediaServerId, NodeId, UserId};
+use crate::{CallId, CallRecord, Epoch, LineId, MediaServerId, NodeId, UserId, hash::hash_of};
 
 /// Calls that a cluster holds at a time.
 pub const MAX_CALLS: usize = 100_000;
@@ -46,6 +46,12 @@ pub enum CallState {
     Answered,
     /// One side holds the other.
     Held,
+}
+
+/// How much a call is a node's if its owner goes: the living node with the highest number takes it first. All nodes come to
+/// the same order, and the calls of one owner are spread over all others (rendezvous hashing).
+pub fn rendezvous(call: CallId, node: NodeId) -> u64 {
+    hash_of(&(call, node))
 }
 
 /// What others may want to know of a call.
@@ -101,7 +107,7 @@ pub enum CallCommand {
         /// What remains of it.
         record: Box<CallRecord>,
     },
-    /// An heir takes it over: accepted if nobody did since `epoch`.
+    /// An heir takes it over: accepted if nobody did since `epoch`, and the lease of its owner has lapsed.
     Claim {
         /// Which call.
         id: CallId,
@@ -133,6 +139,11 @@ pub enum CallOutcome {
         owner: NodeId,
         /// Since which epoch.
         epoch: Epoch,
+    },
+    /// Its owner still holds the lease of a living node: nobody may take the call.
+    OwnerLives {
+        /// Who owns it.
+        owner: NodeId,
     },
     /// This revision, or a later one, is stored already.
     Superseded {

@@ -7,6 +7,11 @@ use crate::{Epoch, NodeId};
 /// Resources that can be leased at a time.
 pub(crate) const MAX_LEASES: usize = 10_000;
 
+/// The resource whose lease shows that a control node lives. While it is held nobody takes the node's calls.
+pub fn node_resource(node: NodeId) -> String {
+    format!("node/{node}")
+}
+
 /// The right to act for a resource. It stays after it has lapsed, so that epochs never repeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {

@@ -38,7 +38,7 @@ pub use account::{Account, Administrator, ApiToken, TokenHash};
 pub use binding::{Binding, BindingChange, BindingOutcome, MAX_BINDINGS};
 pub use call::{
     CallCommand, CallEntry, CallOutcome, CallState, CallSummary, DialogKey, MAX_CALL_BODY,
-    MAX_CALL_DIALOGS, MAX_CALLS, Party,
+    MAX_CALL_DIALOGS, MAX_CALLS, Party, rendezvous,
 };
 pub use command::{
     AccountCommand, Command, ConfigCommand, Initialise, Link, MediaCommand, NodeCommand, Resource,
@@ -54,7 +54,7 @@ pub use id::{
     NodeId, ParseIdError, SiteId, UserId,
 };
 pub use import::{ImportMode, ImportRow, Imported, MAX_IMPORT_ROWS, RowError};
-pub use lease::{Lease, LeaseCommand, LeaseOutcome};
+pub use lease::{Lease, LeaseCommand, LeaseOutcome, node_resource};
 pub use line::Line;
 pub use media::{MediaServer, MediaState, Site, Subnet};
 pub use node::{ControlNode, NodeState, SipListener};

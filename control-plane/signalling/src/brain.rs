@@ -24,7 +24,7 @@ use crate::sockets::{Inbound, Sockets};
 /// Messages taken from the queue at a time.
 const MESSAGES_PER_TURN: usize = 64;
 /// How often the brain looks at its quorum, its peers and its clocks.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);
 /// Between two looks of the leader at what is to be done for all.
 const DUTY_INTERVAL_MS: u64 = 2_000;
 
@@ -213,10 +213,16 @@ impl Brain {
         self.learn(change.state, events);
     }
 
-    /// What the switch acts on, where single events were lost: the calls of this node.
+    /// What the switch acts on, where single events were lost: the calls of this node, and those that it takes for its
+    /// own.
     fn everything(&self, state: &State) -> Vec<Event> {
-        let calls = state.calls_of_node(self.sockets.node);
-        calls.map(|call| Event::CallPut(call.id)).collect()
+        let stored = state.calls_of_node(self.sockets.node);
+        let held = self.switch.calls().map(|call| match state.has_ended(call) {
+            true => Event::CallEnded(call),
+            false => Event::CallPut(call),
+        });
+        let stored = stored.map(|call| Event::CallPut(call.id));
+        held.chain(stored).collect()
     }
 
     fn learn(&mut self, state: Arc<State>, events: Vec<Event>) {

@@ -19,9 +19,9 @@ use crate::sockets::{Inbound, Sockets};
 /// The cluster's name for our messages.
 const CHANNEL: &str = "sip";
 /// How often a node says that it lives.
-const ALIVE_INTERVAL: Duration = Duration::from_millis(250);
-/// A node that was not heard for so long is taken for dead.
-const DEAD_AFTER: Duration = Duration::from_millis(1_500);
+const ALIVE_INTERVAL: Duration = Duration::from_millis(100);
+/// A node that was not heard for so long is taken for dead. Its calls stay its own until its lease has lapsed too.
+const DEAD_AFTER: Duration = Duration::from_millis(700);
 
 /// What one node's shell says to another's.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use carillon_call::{Call, Input, Output, Owner};
-use carillon_model::{CallEntry, CallId, DialogKey, Flow, SipListener, SiteId};
+use carillon_call::{Call, Input, LegId, Output, Owner, Way};
+use carillon_model::{
+    CallEntry, CallId, DialogKey, EndpointId, Epoch, Flow, NodeId, SipListener, SiteId, Transport,
+};
 use carillon_sip::Message;
-use carillon_sip::transaction::ServerKey;
+use carillon_sip::transaction::{self, ClientKey, ServerKey, response_flow};
 
 use crate::commit::Commits;
 use crate::media::MediaLink;
+use crate::switch::Asker;
 use crate::{Config, Notice, Switch};
 
 /// A call, and what waits for it or on it.
@@ -240,6 +243,9 @@ impl Switch {
 
     /// Calls whose time has come, each once.
     pub(crate) fn calls_due(&mut self) {
+        if self.is_in_doubt() {
+            return;
+        }
         let due: Vec<CallId> = self
             .calls
             .deadlines
@@ -288,28 +294,136 @@ impl Switch {
             self.tell(Notice::CallUnreadable { call: stored.id });
             return false;
         };
+        let inherited = call.epoch() < stored.epoch;
         let owner = Owner {
             node: self.config.node,
             epoch: stored.epoch,
         };
-        let config = &self.config;
+        let (config, down) = (&self.config, &self.nodes_down);
         call.resume(self.now_ms, &mut self.random, owner, |flow| {
-            moved(config, flow)
+            way_of(config, down, flow)
         });
         let mut slot = Slot::new(call, stored.summary.started_at_ms);
         slot.commits = Commits::stored(stored.revision);
         slot.media = MediaLink::resumed(&slot.call);
         slot.collect();
-        self.tell(Notice::CallResumed { call: stored.id });
+        self.tell(if inherited {
+            Notice::CallTakenOver { call: stored.id }
+        } else {
+            Notice::CallResumed { call: stored.id }
+        });
+        self.adopt_requests(&slot);
+        self.note_lost(&slot);
         self.work(slot);
         true
     }
 
+    /// INVITEs of peers that came to the former owner are answered here, and a CANCEL of one is found.
+    fn adopt_requests(&mut self, slot: &Slot) {
+        for (leg, key, response, flow) in slot.call.awaiting() {
+            let flow = response
+                .via()
+                .map_or(flow, |via| response_flow(&via, &flow));
+            let input = transaction::Input::AdoptServer {
+                key: key.clone(),
+                flow,
+            };
+            self.transactions.handle_input(self.now_ms, input);
+            self.servers.insert(key, (slot.call.id(), leg));
+        }
+    }
+
+    /// Phones of a call that were reached by the sockets of a node which has gone are told where to find us.
+    pub(crate) fn relocate(&mut self, id: CallId) {
+        self.with_call(id, |switch, slot| {
+            let (config, down) = (&switch.config, &switch.nodes_down);
+            slot.call
+                .relocate(switch.now_ms, &mut switch.random, |flow| {
+                    way_of(config, down, flow)
+                });
+            slot.collect();
+            switch.note_lost(slot);
+        });
+    }
+
+    fn note_lost(&mut self, slot: &Slot) {
+        if slot.call.lost().next().is_some() {
+            self.heirs.lost.insert(slot.call.id());
+        }
+    }
+
+    /// A phone has registered: perhaps one whose connection went with its node, in a call of ours.
+    pub(crate) fn look_for_lost(&mut self, endpoint: EndpointId) {
+        let Some(line) = self.state.line_of_endpoint(endpoint).map(|line| line.id) else {
+            return;
+        };
+        let ways: Vec<Flow> = self
+            .state
+            .live_bindings(endpoint, self.now_ms)
+            .map(|binding| binding.flow)
+            .filter(|flow| flow.transport.is_reliable() && !self.is_suspect(flow.node))
+            .collect();
+        let mut found = Vec::new();
+        self.heirs.lost.retain(|id| {
+            let Some(slot) = self.calls.get(*id) else {
+                return false;
+            };
+            let summary = slot.call.summary();
+            let mut still = 0;
+            for (leg, lost) in slot.call.lost() {
+                let party = if leg == LegId::CALLER {
+                    summary.caller.line
+                } else {
+                    summary.callee.line
+                };
+                let way = ways.iter().find(|way| {
+                    party == Some(line)
+                        && way.transport == lost.transport
+                        && way.peer.ip() == lost.peer.ip()
+                        && **way != lost
+                });
+                match way {
+                    Some(flow) => found.push((*id, leg, *flow)),
+                    None => still += 1,
+                }
+            }
+            still > 0
+        });
+        for (id, leg, flow) in found {
+            self.drive(id, Input::Found { leg, flow });
+        }
+    }
+
+    /// Lets go of calls that are another node's by now, or over.
+    pub(crate) fn compare_calls(&mut self) {
+        let own: Vec<CallId> = self.calls.values().map(|slot| slot.call.id()).collect();
+        for id in own {
+            if self.state.calls().contains(&id) {
+                self.call_stored(id);
+            } else if self.state.has_ended(id) {
+                self.call_ended_elsewhere(id);
+            }
+        }
+        if self.resumed {
+            self.resume_calls();
+        }
+    }
+
     /// Somebody's value of a call is stored: if it is another node's, ours counts no more.
     pub(crate) fn call_stored(&mut self, id: CallId) {
-        let stored = self.state.calls().get(&id);
-        if stored.is_some_and(|stored| stored.owner != self.config.node) {
+        let Some(stored) = self.state.calls().get(&id).cloned() else {
+            return;
+        };
+        let epoch: Option<Epoch> = self.calls.get(id).map(|slot| slot.call.epoch());
+        let ours = stored.owner == self.config.node;
+        if epoch.is_some_and(|epoch| !ours || epoch < stored.epoch) {
             self.fence(id);
+        }
+        if ours && self.resumed && !self.is_in_doubt() && self.calls.get(id).is_none() {
+            self.resume(&stored);
+        }
+        if self.heirs.waiting.is_wanted(id) {
+            self.say_again(id);
         }
     }
 
@@ -327,25 +441,63 @@ impl Switch {
 
     pub(crate) fn lose(&mut self, slot: &mut Slot) {
         slot.lost = true;
-        self.tell(Notice::CallFenced {
-            call: slot.call.id(),
-        });
+        let call = slot.call.id();
+        self.tell(Notice::CallFenced { call });
+        let clients: Vec<ClientKey> = self
+            .clients
+            .iter()
+            .filter(|(_, asker)| matches!(asker, Asker::Leg(of, _) if *of == call))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in clients {
+            self.clients.remove(&key);
+            self.transactions
+                .handle_input(self.now_ms, transaction::Input::AbandonClient { key });
+        }
+        let servers: Vec<ServerKey> = self
+            .servers
+            .iter()
+            .filter(|(_, (of, _))| *of == call)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in servers {
+            self.servers.remove(&key);
+            self.transactions
+                .handle_input(self.now_ms, transaction::Input::AbandonServer { key });
+        }
     }
 }
 
-/// The way to a peer by this node, and our address on it, where the listener that it came by is there no more.
-fn moved(config: &Config, flow: &Flow) -> Option<(Flow, SocketAddr)> {
+/// How this node reaches a peer that was reached by a flow: of its own, from another life with other listeners perhaps,
+/// of a node that lives, or of one that has gone.
+fn way_of(config: &Config, nodes_down: &BTreeSet<NodeId>, flow: &Flow) -> Way {
     let same = |listener: &&SipListener| {
         listener.transport == flow.transport && listener.address.is_ipv4() == flow.local.is_ipv4()
     };
+    let own = flow.node == config.node;
     let mut listeners = config.listeners.iter().filter(same);
-    if flow.node != config.node
-        || listeners
-            .clone()
-            .any(|listener| listener.address == flow.local)
-    {
-        return None;
+    let there = listeners
+        .clone()
+        .any(|listener| listener.address == flow.local);
+    match flow.transport {
+        _ if !own && !nodes_down.contains(&flow.node) => Way::Same,
+        Transport::Udp if own && there => Way::Same,
+        Transport::Udp => match listeners.next() {
+            Some(listener) => {
+                let local: SocketAddr = listener.address;
+                let node = config.node;
+                Way::Moved(
+                    Flow {
+                        node,
+                        local,
+                        ..*flow
+                    },
+                    local,
+                )
+            }
+            None => Way::Lost,
+        },
+        // Connections end with their process.
+        Transport::Tcp | Transport::Tls => Way::Lost,
     }
-    let local = listeners.next()?.address;
-    Some((Flow { local, ..*flow }, local))
 }

@@ -25,6 +25,10 @@ pub struct Counters {
     pub unprotected_registrations: u64,
     /// Calls lost to another owner.
     pub fenced: u64,
+    /// Calls taken over from nodes that have gone.
+    pub taken_over: u64,
+    /// Calls that another heir took first.
+    pub claims_lost: u64,
     /// Messages handed to another node.
     pub forwarded: u64,
     /// Octets that were no message, and messages that nobody may send.
@@ -82,12 +86,15 @@ impl Counters {
             Notice::CallUnprotected { .. } => self.unprotected += 1,
             Notice::RegistrationUnprotected { .. } => self.unprotected_registrations += 1,
             Notice::CallFenced { .. } => self.fenced += 1,
+            Notice::CallTakenOver { .. } => self.taken_over += 1,
+            Notice::ClaimLost { .. } => self.claims_lost += 1,
             Notice::Malformed { .. } => self.malformed += 1,
             Notice::Distrusted { .. } => self.distrusted += 1,
             Notice::SourceBlocked { .. } => self.blocked += 1,
             Notice::CallProgressed { .. }
             | Notice::CallResumed { .. }
             | Notice::CallUnreadable { .. }
+            | Notice::Stopped { .. }
             | Notice::Reachable { .. }
             | Notice::MediaRefused { .. } => {}
         }

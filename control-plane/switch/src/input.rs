@@ -106,6 +106,12 @@ pub enum Notice {
     CallFenced { call: CallId },
     /// A stored call of this node goes on here after a start of the process.
     CallResumed { call: CallId },
+    /// A call of a node that has gone goes on here.
+    CallTakenOver { call: CallId },
+    /// Another heir was faster.
+    ClaimLost { call: CallId },
+    /// The process was stopped for longer than its lease lasts.
+    Stopped { for_ms: u64 },
     /// A stored call of this node could not be read.
     CallUnreadable { call: CallId },
     /// Octets that are no message, or a message that nobody may send.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use carillon_call::LegId;
-use carillon_model::{CallId, DialogKey, Flow, NodeId};
+use carillon_model::{CallEntry, CallId, DialogKey, Flow, NodeId};
 use carillon_sip::transaction::{ClientKey, ServerKey, branch_owner, tag_owner};
 use carillon_sip::{Message, Method};
 
@@ -14,6 +14,8 @@ use crate::Switch;
 enum Place {
     Here,
     There(NodeId),
+    /// Its node does not answer.
+    Orphaned(CallId, NodeId),
     /// There is no such call, and this is known.
     Nowhere,
     /// This node cannot tell now.
@@ -23,13 +25,31 @@ enum Place {
 impl Switch {
     /// Whether a request is for this node; if not, it is sent on, answered or dropped.
     pub(crate) fn belongs_here(&mut self, flow: Flow, message: &Message, bytes: Bytes) -> bool {
-        let Some(dialog) = dialog_of(message) else {
-            return true;
+        let place = match dialog_of(message) {
+            Some(dialog) => self.place_of(&dialog, &flow),
+            None if message.method() == Some(&Method::Cancel) => {
+                self.place_of_cancelled(message, &flow)
+            }
+            None => return true,
         };
-        match self.place_of(&dialog, &flow) {
+        match place {
             Place::Here => true,
             Place::There(node) => {
+                // Nobody repeats it if the node takes it to its grave.
+                if flow.transport.is_reliable() {
+                    self.heirs
+                        .waiting
+                        .sent_on(self.now_ms, node, flow, bytes.clone());
+                }
                 self.forward(node, flow, bytes);
+                false
+            }
+            Place::Orphaned(call, owner) => {
+                // It may only be that we do not hear it.
+                if !self.state.has_gone(owner, self.now_ms) && flow.node == self.config.node {
+                    self.forward(owner, flow, bytes.clone());
+                }
+                self.wait_for_heir(call, flow, bytes);
                 false
             }
             Place::Nowhere => {
@@ -49,6 +69,9 @@ impl Switch {
 
     /// The replica is the authority; the node in the tag is where to ask when the replica knows nothing (yet).
     fn place_of(&mut self, dialog: &DialogKey, flow: &Flow) -> Place {
+        if self.is_in_doubt() {
+            return Place::Unknown;
+        }
         if self.calls.of_dialog(dialog).is_some() {
             return Place::Here;
         }
@@ -59,21 +82,12 @@ impl Switch {
             .call_of_dialog(dialog)
             .and_then(|call| self.state.calls().get(&call));
         if let Some(stored) = stored.cloned() {
-            return match stored.owner {
-                owner if owner == self.config.node => {
-                    if self.resume(&stored) {
-                        Place::Here
-                    } else {
-                        Place::Unknown
-                    }
-                }
-                _ if forwarded => Place::Unknown,
-                owner => Place::There(owner),
-            };
+            return self.place_of_stored(&stored, forwarded);
         }
         match tag_owner(&dialog.local_tag) {
             // Never was ours.
             None => Place::Nowhere,
+            Some(node) if self.nodes_down.contains(&node) => Place::Unknown,
             Some(node)
                 if node != self.config.node && !forwarded && self.state.nodes().contains(&node) =>
             {
@@ -81,6 +95,39 @@ impl Switch {
             }
             Some(_) if self.quorum => Place::Nowhere,
             Some(_) => Place::Unknown,
+        }
+    }
+
+    fn place_of_stored(&mut self, stored: &CallEntry, forwarded: bool) -> Place {
+        match stored.owner {
+            owner if owner == self.config.node => {
+                if self.resumed && self.resume(stored) {
+                    Place::Here
+                } else {
+                    Place::Unknown
+                }
+            }
+            owner if self.is_suspect(owner) => Place::Orphaned(stored.id, owner),
+            _ if forwarded => Place::Unknown,
+            owner => Place::There(owner),
+        }
+    }
+
+    /// A CANCEL has no tag of ours, and one for an INVITE that another node has may come here when that has gone.
+    fn place_of_cancelled(&mut self, cancel: &Message, flow: &Flow) -> Place {
+        if self.is_in_doubt() {
+            return Place::Unknown;
+        }
+        let stored = cancel
+            .call_id()
+            .and_then(|call_id| self.state.call_of_call_id(call_id))
+            .and_then(|call| self.state.calls().get(&call))
+            .cloned();
+        match stored {
+            Some(stored) if stored.owner != self.config.node => {
+                self.place_of_stored(&stored, flow.node != self.config.node)
+            }
+            Some(_) | None => Place::Here,
         }
     }
 
@@ -123,8 +170,20 @@ impl Switch {
             .via()
             .ok()
             .and_then(|via| via.branch().and_then(branch_owner));
+        if self.is_in_doubt() {
+            self.counters.dropped += 1;
+            return;
+        }
         let forwarded = flow.node != self.config.node;
-        if let Some((node, _)) = owner
+        // The replica knows better than the branch whose the call is by now.
+        let stored = self.stored_call_of(&message);
+        if let Some((call, node)) = stored
+            && self.is_suspect(node)
+        {
+            return self.wait_for_heir(call, flow, message.to_bytes());
+        }
+        let node = stored.map(|(_, node)| node).or(owner.map(|(node, _)| node));
+        if let Some(node) = node
             && node != self.config.node
             && !forwarded
             && self.state.nodes().contains(&node)
@@ -155,6 +214,16 @@ impl Switch {
             }
             None => self.counters.dropped += 1,
         }
+    }
+
+    /// The call that a message says it belongs to, and its owner.
+    pub(crate) fn stored_call_of(&self, message: &Message) -> Option<(CallId, NodeId)> {
+        let dialog = match message.is_request() {
+            true => dialog_of(message),
+            false => own_dialog_of(message),
+        };
+        let call = self.state.call_of_dialog(&dialog?)?;
+        Some((call, self.state.calls().get(&call)?.owner))
     }
 
     fn leg_of(&self, dialog: &DialogKey) -> Option<(CallId, LegId)> {

@@ -40,6 +40,21 @@ impl Switch {
                     };
                     self.transactions.handle_input(self.now_ms, input);
                 }
+                Output::Adopt {
+                    leg,
+                    transaction,
+                    message,
+                    flow,
+                } => {
+                    self.clients
+                        .insert(transaction, Asker::Leg(slot.call.id(), leg));
+                    let input = transaction::Input::AdoptClient {
+                        key: transaction,
+                        message,
+                        flow,
+                    };
+                    self.transactions.handle_input(self.now_ms, input);
+                }
                 Output::Ack {
                     leg: _,
                     message,

@@ -19,6 +19,10 @@ pub(crate) enum Purpose {
     Value { call: CallId, revision: u64 },
     /// The record of a call.
     Record(CallId),
+    /// The lease of this node.
+    Lease { asked_ms: u64 },
+    /// A call of a node that has gone.
+    Claim(CallId),
 }
 
 impl Proposals {
@@ -53,6 +57,8 @@ impl Switch {
             Some(Purpose::Value { call, revision }) => {
                 self.value_committed(call, revision, outcome)
             }
+            Some(Purpose::Lease { asked_ms }) => self.lease_answered(asked_ms, outcome),
+            Some(Purpose::Claim(call)) => self.claim_answered(call, outcome),
             Some(Purpose::Record(call)) => self.record_committed(call, outcome),
             None => {}
         }

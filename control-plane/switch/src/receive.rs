@@ -95,7 +95,19 @@ impl Switch {
         })
     }
 
-    pub(crate) fn forward_failed(&mut self, flow: Flow, bytes: &Bytes) {
+    /// The node that was to have a message is not reached: its call may have an heir soon.
+    pub(crate) fn forward_failed(&mut self, flow: Flow, bytes: Bytes) {
+        let call = Message::parse(&bytes, Framing::Datagram)
+            .ok()
+            .and_then(|message| self.stored_call_of(&message))
+            .filter(|(_, owner)| *owner != self.config.node);
+        match call {
+            Some((call, _)) => self.wait_for_heir(call, flow, bytes),
+            None => self.cannot_answer(flow, &bytes),
+        }
+    }
+
+    pub(crate) fn cannot_answer(&mut self, flow: Flow, bytes: &Bytes) {
         let Ok(message) = Message::parse(bytes, Framing::Datagram) else {
             return;
         };

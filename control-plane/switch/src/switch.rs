@@ -7,11 +7,13 @@ use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
+use crate::heirs::Heirs;
 use crate::offenders::Offenders;
 use crate::proposals::Proposals;
 use crate::qualify::Qualifier;
 use crate::records::Records;
 use crate::registrar::{Batches, Locals};
+use crate::tenure::Tenure;
 use crate::{Config, Counters, Input, Load, Notice, Output};
 
 /// One control node's SIP brain.
@@ -22,6 +24,8 @@ pub struct Switch {
     pub(crate) state: Arc<State>,
     /// Whether calls of an earlier life of this node have been looked for.
     pub(crate) resumed: bool,
+    pub(crate) tenure: Tenure,
+    pub(crate) heirs: Heirs,
     pub(crate) draining: bool,
     pub(crate) quorum: bool,
     pub(crate) transactions: Layer,
@@ -65,6 +69,8 @@ impl Switch {
             guard: Guard::new(state.realm()),
             state,
             resumed: false,
+            tenure: Tenure::default(),
+            heirs: Heirs::default(),
             draining: false,
             quorum: true,
             transactions,
@@ -87,7 +93,7 @@ impl Switch {
 
     /// Something happened.
     pub fn handle_input(&mut self, now_ms: u64, input: Input) {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.wake(now_ms);
         match input {
             Input::Received { flow, bytes } => self.received(flow, bytes),
             Input::State { state, events } => self.state_changed(state, &events),
@@ -95,15 +101,15 @@ impl Switch {
             Input::Media { server, reply } => self.media_said(server, reply),
             Input::MediaServerUp(server) => self.media_server_up(server),
             Input::MediaServerDown(server) => self.media_server_down(server),
-            Input::NodeUp(node) => drop(self.nodes_down.remove(&node)),
-            Input::NodeDown(node) => drop(self.nodes_down.insert(node)),
+            Input::NodeUp(node) => self.node_up(node),
+            Input::NodeDown(node) => self.node_down(node),
             Input::Quorum(present) => self.quorum = present,
             Input::SendFailed { flow } => self.send_failed(flow),
             Input::FlowClosed { flow } => {
                 self.send_failed(flow);
                 self.flow_closed(flow);
             }
-            Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, &bytes),
+            Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
             Input::Drain => self.draining = true,
         }
         self.settle();
@@ -111,7 +117,9 @@ impl Switch {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now_ms: u64) {
-        self.now_ms = self.now_ms.max(now_ms);
+        self.wake(now_ms);
+        self.tenure_due();
+        self.heirs_due();
         self.calls_due();
         self.registers_due();
         self.records_due();
@@ -121,9 +129,12 @@ impl Switch {
 
     /// When [`Switch::handle_timeout`] is wanted next; sometimes earlier than it finds anything to do.
     pub fn poll_timeout(&self) -> Option<u64> {
+        let speaks = !self.is_in_doubt();
         [
-            self.transactions.poll_timeout(),
-            self.calls.next_ms(),
+            self.transactions.poll_timeout().filter(|_| speaks),
+            self.calls.next_ms().filter(|_| speaks),
+            self.tenure.next_ms(),
+            self.heirs.next_ms(),
             self.batches.next_ms(),
             self.records.next_ms(),
             self.qualifier.next_ms(),
@@ -143,13 +154,18 @@ impl Switch {
         &self.counters
     }
 
+    /// The calls that this node takes for its own.
+    pub fn calls(&self) -> impl Iterator<Item = CallId> {
+        self.calls.values().map(|slot| slot.call.id())
+    }
+
     /// What is held now. A draining node may stop when it holds no calls and no records.
     pub fn load(&self) -> Load {
         let transactions = self.transactions.load();
         Load {
             calls: self.calls.len(),
             transactions: transactions.servers + transactions.clients,
-            proposals: self.proposals.len(),
+            proposals: self.proposals.len() - self.tenure.waiting(),
             records: self.records.len(),
         }
     }
@@ -160,10 +176,11 @@ impl Switch {
             while let Some(output) = self.transactions.poll_output() {
                 self.transaction_said(output);
             }
-            let due = self
-                .transactions
-                .poll_timeout()
-                .is_some_and(|at_ms| at_ms <= self.now_ms);
+            let due = !self.is_in_doubt()
+                && self
+                    .transactions
+                    .poll_timeout()
+                    .is_some_and(|at_ms| at_ms <= self.now_ms);
             if !due {
                 break;
             }
@@ -231,10 +248,7 @@ impl Switch {
         if self.guard.realm() != self.state.realm() {
             self.guard = Guard::new(self.state.realm());
         }
-        if !self.resumed && self.state.applied() > 0 {
-            self.resumed = true;
-            self.resume_calls();
-        }
+        self.tenure_due();
         for event in events {
             match event {
                 Event::HangupRequested(call) => {
@@ -242,11 +256,14 @@ impl Switch {
                 }
                 Event::CallPut(call) => self.call_stored(*call),
                 Event::CallEnded(call) => self.call_ended_elsewhere(*call),
-                Event::BindingsChanged(endpoint) => self.contacts_changed(*endpoint),
+                Event::BindingsChanged(endpoint) => {
+                    self.contacts_changed(*endpoint);
+                    self.look_for_lost(*endpoint);
+                }
+                Event::NodeChanged(_) => self.heirs.look_at(self.now_ms),
                 Event::ConfigChanged { .. }
                 | Event::Initialised
                 | Event::LeaseChanged { .. }
-                | Event::NodeChanged(_)
                 | Event::MediaServerChanged(_)
                 | Event::SecretChanged { .. } => {}
             }

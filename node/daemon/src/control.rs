@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use carillon_cluster::{Cluster, Entry};
 use carillon_link::ServerCertificate;
-use carillon_model::{Command, ControlNode, NodeCommand, NodeId, NodeState};
+use carillon_model::{
+    Command, ControlNode, LeaseCommand, NodeCommand, NodeId, NodeState, node_resource,
+};
 use carillon_signalling::{Bound, Clock, Signalling, Surroundings, TlsIdentity};
 use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
@@ -97,6 +99,7 @@ impl Control {
     pub(crate) async fn stop(self) {
         self.set_state(NodeState::Left).await;
         self.signalling.stop().await;
+        give_up_lease(&self.cluster).await;
         self.api.stop().await;
         self.cluster.shutdown().await;
     }
@@ -113,6 +116,28 @@ impl Control {
 
 /// A node that goes waits no longer for the cluster to note it.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What is left of this node's calls may be taken at once.
+async fn give_up_lease(cluster: &Cluster<Telephony>) {
+    let holder = NodeId(cluster.node().0);
+    let resource = node_resource(holder);
+    let Some(epoch) = cluster
+        .state()
+        .leases()
+        .get(&resource)
+        .map(|lease| lease.epoch)
+    else {
+        return;
+    };
+    let command = Command::Lease(LeaseCommand::Release {
+        resource,
+        holder,
+        epoch,
+    });
+    if let Err(error) = cluster.propose_within(command, FAREWELL).await {
+        tracing::warn!(%error, "the calls of this node wait until its lease lapses");
+    }
+}
 
 fn cluster_config(config: &Config, metrics: &Metrics) -> anyhow::Result<carillon_cluster::Config> {
     let entry = match &config.cluster.join {

@@ -22,22 +22,23 @@ fn alice_gives_up_while_bob_rings() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        8000   alice -> CANCEL 1
-        8000   alice <- 487 1 INVITE
-        8000   bob <- CANCEL 1
-        8000   - media released
-        8000   - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
-        8000   bob -> 200 1 CANCEL
-        8000   bob -> 487 1 INVITE
-        8000   - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            8000   alice -> CANCEL 1
+            8000   alice <- 487 1 INVITE
+            8000   bob <- CANCEL 1
+            8000   - media released
+            8000   - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
+            8000   bob -> 200 1 CANCEL
+            8000   bob -> 487 1 INVITE
+            8000   - ended
+        "#]],
     );
 }
 
@@ -86,27 +87,28 @@ fn bob_answers_while_the_cancel_is_on_its_way() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      alice -> CANCEL 1
-        0      alice <- 487 1 INVITE
-        0      bob <- CANCEL 1
-        0      - media released
-        0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      bob <- BYE 2
-        0      bob -> 481 1 CANCEL
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      bob -> 200 2 BYE
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      alice -> CANCEL 1
+            0      alice <- 487 1 INVITE
+            0      bob <- CANCEL 1
+            0      - media released
+            0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      bob <- BYE 2
+            0      bob -> 481 1 CANCEL
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      bob -> 200 2 BYE
+            0      - ended
+        "#]],
     );
 }
 
@@ -158,20 +160,21 @@ fn a_cancelled_phone_that_says_nothing_more_is_given_up() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      alice -> CANCEL 1
-        0      alice <- 487 1 INVITE
-        0      bob <- CANCEL 1
-        0      - media released
-        0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
-        32000  - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      alice -> CANCEL 1
+            0      alice <- 487 1 INVITE
+            0      bob <- CANCEL 1
+            0      - media released
+            0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
+            32000  - ended
+        "#]],
     );
 }
 
@@ -187,23 +190,24 @@ fn a_bye_before_the_answer_gives_up_too() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      alice -> BYE 2
-        0      alice <- 200 2 BYE
-        0      alice <- 487 1 INVITE
-        0      bob <- CANCEL 1
-        0      - media released
-        0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
-        0      bob -> 200 1 CANCEL
-        0      bob -> 487 1 INVITE
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      alice -> BYE 2
+            0      alice <- 200 2 BYE
+            0      alice <- 487 1 INVITE
+            0      bob <- CANCEL 1
+            0      - media released
+            0      - record 101 -> 102: Cancelled 487/16, talked 0 ms, packets 250 and 240
+            0      bob -> 200 1 CANCEL
+            0      bob -> 487 1 INVITE
+            0      - ended
+        "#]],
     );
 }
 

@@ -462,20 +462,21 @@ fn a_change_before_the_answer_is_not_possible() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      alice -> UPDATE 2 {v2 10.77.3.1:4000 8 101 sendonly}
-        0      alice <- 500 2 UPDATE [Retry-After: 7]
-        0      bob -> UPDATE 1 {v2 10.77.3.11:4010 8 101 sendonly}
-        0      bob <- 488 1 UPDATE
-        0      bob -> UPDATE 2
-        0      bob <- 200 2 UPDATE [Accept: application/sdp]
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      alice -> UPDATE 2 {v2 10.77.3.1:4000 8 101 sendonly}
+            0      alice <- 500 2 UPDATE [Retry-After: 7]
+            0      bob -> UPDATE 1 {v2 10.77.3.11:4010 8 101 sendonly}
+            0      bob <- 488 1 UPDATE
+            0      bob -> UPDATE 2
+            0      bob <- 200 2 UPDATE [Accept: application/sdp]
+        "#]],
     );
 }
 

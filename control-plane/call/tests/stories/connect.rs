@@ -24,28 +24,29 @@ fn alice_calls_bob_and_they_talk() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        3000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        3000   bob <- ACK 1
-        3000   - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        3000   - commit
-        3000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        3000   alice -> ACK 1
-        3000   - commit lazily
-        63000  alice -> BYE 2
-        63000  alice <- 200 2 BYE
-        63000  bob <- BYE 2 [Reason: Q.850;cause=16;text="Normal call clearing"]
-        63000  - media released
-        63000  - record 101 -> 102: Answered 200/16, talked 60000 ms, packets 250 and 240
-        63000  bob -> 200 2 BYE
-        63000  - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            3000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            3000   bob <- ACK 1
+            3000   - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            3000   - commit
+            3000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            3000   alice -> ACK 1
+            3000   - commit lazily
+            63000  alice -> BYE 2
+            63000  alice <- 200 2 BYE
+            63000  bob <- BYE 2 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            63000  - media released
+            63000  - record 101 -> 102: Answered 200/16, talked 60000 ms, packets 250 and 240
+            63000  bob -> 200 2 BYE
+            63000  - ended
+        "#]],
     );
 }
 
@@ -194,29 +195,30 @@ fn a_call_without_an_offer_lets_bob_make_it() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1
-        0      - route 102 in default
-        0      - media r1 0=? SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90]
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=? SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      bob <- ACK 1 {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit lazily
-        0      bob -> BYE 1
-        0      bob <- 200 1 BYE
-        0      alice <- BYE 1 [Reason: Q.850;cause=16;text="Normal call clearing"]
-        0      - media released
-        0      - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
-        0      alice -> 200 1 BYE
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1
+            0      - route 102 in default
+            0      - media r1 0=? SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90]
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - media r2 0=? SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      bob <- ACK 1 {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit lazily
+            0      bob -> BYE 1
+            0      bob <- 200 1 BYE
+            0      alice <- BYE 1 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            0      - media released
+            0      - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
+            0      alice -> 200 1 BYE
+            0      - ended
+        "#]],
     );
 }
 

@@ -47,25 +47,26 @@ fn alice_hears_an_announcement_before_bob_answers() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
-        0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob -> 180 1 INVITE
-        4000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        4000   bob <- ACK 1
-        4000   - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        4000   - commit
-        4000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        4000   alice -> ACK 1
-        4000   - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - commit lazily
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
+            0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      alice <- 180 1 INVITE
+            0      bob -> 180 1 INVITE
+            4000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            4000   bob <- ACK 1
+            4000   - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            4000   - commit
+            4000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            4000   alice -> ACK 1
+            4000   - commit lazily
+        "#]],
     );
 }
 
@@ -86,30 +87,31 @@ fn a_reliable_response_of_bob_is_acknowledged_once_and_its_answer_counts() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 183 1 INVITE [Require: 100rel] [RSeq: 7] {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- PRACK 2 [RAck: 7 1 INVITE]
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
-        0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      bob -> 183 1 INVITE [Require: 100rel] [RSeq: 7] {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob -> 200 2 PRACK
-        0      bob -> 180 1 INVITE [Require: 100rel] [RSeq: 9]
-        0      bob -> 180 1 INVITE [Require: 100rel] [RSeq: 8]
-        0      bob <- PRACK 3 [RAck: 8 1 INVITE]
-        0      alice <- 180 1 INVITE
-        0      bob -> 200 3 PRACK
-        0      bob -> 200 1 INVITE
-        0      bob <- ACK 1
-        0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 183 1 INVITE [Require: 100rel] [RSeq: 7] {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - commit lazily
+            0      bob <- PRACK 2 [RAck: 7 1 INVITE]
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
+            0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      bob -> 183 1 INVITE [Require: 100rel] [RSeq: 7] {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob -> 200 2 PRACK
+            0      bob -> 180 1 INVITE [Require: 100rel] [RSeq: 9]
+            0      bob -> 180 1 INVITE [Require: 100rel] [RSeq: 8]
+            0      bob <- PRACK 3 [RAck: 8 1 INVITE]
+            0      alice <- 180 1 INVITE
+            0      bob -> 200 3 PRACK
+            0      bob -> 200 1 INVITE
+            0      bob <- ACK 1
+            0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+        "#]],
     );
 }
 
@@ -129,30 +131,31 @@ fn alice_gets_ringing_reliably_when_she_can() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
-        500    alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        1000   alice -> PRACK 2 [RAck: 43124 1 INVITE]
-        1000   alice <- 200 2 PRACK
-        1000   alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43125] {v1 10.77.2.1:10000 8 101 sendrecv}
-        1500   alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43125] {v1 10.77.2.1:10000 8 101 sendrecv}
-        2000   alice -> PRACK 3 [RAck: 43125 1 INVITE]
-        2000   alice <- 200 3 PRACK
-        2000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        2000   bob <- ACK 1
-        2000   - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        2000   - commit
-        2000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac]
-        2000   alice -> ACK 1
-        2000   - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
+            500    alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            1000   alice -> PRACK 2 [RAck: 43124 1 INVITE]
+            1000   alice <- 200 2 PRACK
+            1000   alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43125] {v1 10.77.2.1:10000 8 101 sendrecv}
+            1500   alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43125] {v1 10.77.2.1:10000 8 101 sendrecv}
+            2000   alice -> PRACK 3 [RAck: 43125 1 INVITE]
+            2000   alice <- 200 3 PRACK
+            2000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            2000   bob <- ACK 1
+            2000   - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            2000   - commit
+            2000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac]
+            2000   alice -> ACK 1
+            2000   - commit lazily
+        "#]],
     );
 }
 
@@ -169,25 +172,26 @@ fn the_answer_waits_for_the_prack_of_a_session_description() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 [Require: 100rel] {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
-        0      alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43124] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        500    alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43124] {v1 10.77.2.1:10000 8 101 sendrecv}
-        600    alice -> PRACK 2 [RAck: 43124 1 INVITE]
-        600    alice <- 200 2 PRACK
-        600    - commit
-        600    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac]
-        600    alice -> ACK 1
-        600    - commit lazily
-    "#]],
+            0      alice -> INVITE 1 [Require: 100rel] {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - commit lazily
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
+            0      alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43124] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            500    alice <- 183 1 INVITE [Require: 100rel] [RSeq: 43124] {v1 10.77.2.1:10000 8 101 sendrecv}
+            600    alice -> PRACK 2 [RAck: 43124 1 INVITE]
+            600    alice <- 200 2 PRACK
+            600    - commit
+            600    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac]
+            600    alice -> ACK 1
+            600    - commit lazily
+        "#]],
     );
 }
 
@@ -209,28 +213,29 @@ fn a_wrong_prack_is_refused_and_without_the_right_one_the_call_fails() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 [Require: 100rel] {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        0      alice -> PRACK 2 [RAck: 1 1 INVITE]
-        0      alice <- 481 2 PRACK
-        0      alice -> PRACK 3 [RAck: nonsense]
-        0      alice <- 400 3 PRACK
-        500    alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        1500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        3500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        7500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        15500  alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
-        29000  bob -> 180 1 INVITE
-        30000  alice <- 480 1 INVITE [Reason: Q.850;cause=19;text="No answer"]
-        30000  bob <- CANCEL 1
-        30000  - media released
-        30000  - record 101 -> 102: NoAnswer 480/19, talked 0 ms, packets 250 and 240
-    "#]],
+            0      alice -> INVITE 1 [Require: 100rel] {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            0      alice -> PRACK 2 [RAck: 1 1 INVITE]
+            0      alice <- 481 2 PRACK
+            0      alice -> PRACK 3 [RAck: nonsense]
+            0      alice <- 400 3 PRACK
+            500    alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            1500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            3500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            7500   alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            15500  alice <- 180 1 INVITE [Require: 100rel] [RSeq: 43124]
+            29000  bob -> 180 1 INVITE
+            30000  alice <- 480 1 INVITE [Reason: Q.850;cause=19;text="No answer"]
+            30000  bob <- CANCEL 1
+            30000  - media released
+            30000  - record 101 -> 102: NoAnswer 480/19, talked 0 ms, packets 250 and 240
+        "#]],
     );
 }
 
@@ -245,17 +250,18 @@ fn a_call_without_an_offer_has_no_reliable_ringing() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 [Require: 100rel]
-        0      - route 102 in default
-        0      - media r1 0=? SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90]
-        0      bob -> 180 1 INVITE
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=? SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-    "#]],
+            0      alice -> INVITE 1 [Require: 100rel]
+            0      - route 102 in default
+            0      - media r1 0=? SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90]
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - media r2 0=? SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+        "#]],
     );
 }
 
@@ -274,27 +280,29 @@ fn another_phone_answers_than_the_one_that_sent_media() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
-        0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      bob2 -> 183 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 <- ACK 1
-        0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
-        0      bob <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-        0      bob -> 200 1 CANCEL
-        0      bob -> 487 1 INVITE
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 183 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      - commit lazily
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0)
+            0      alice <- 183 1 INVITE {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      bob2 -> 183 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      - commit lazily
+            0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      bob2 <- ACK 1
+            0      - media r3 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
+            0      bob <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+            0      bob -> 200 1 CANCEL
+            0      bob -> 487 1 INVITE
+        "#]],
     );
 
     let mut stage = Stage::new(Policy::default(), true);

@@ -144,22 +144,23 @@ fn the_operator_hangs_up_a_call_that_rings() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      operator hangs up
-        0      alice <- 480 1 INVITE [Reason: Q.850;cause=16;text="Hung up by the operator"]
-        0      bob <- CANCEL 1
-        0      - media released
-        0      - record 101 -> 102: Failed 480/16, talked 0 ms, packets 250 and 240
-        0      bob -> 200 1 CANCEL
-        0      bob -> 487 1 INVITE
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      operator hangs up
+            0      alice <- 480 1 INVITE [Reason: Q.850;cause=16;text="Hung up by the operator"]
+            0      bob <- CANCEL 1
+            0      - media released
+            0      - record 101 -> 102: Failed 480/16, talked 0 ms, packets 250 and 240
+            0      bob -> 200 1 CANCEL
+            0      bob -> 487 1 INVITE
+            0      - ended
+        "#]],
     );
 }
 

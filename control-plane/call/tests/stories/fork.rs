@@ -36,38 +36,40 @@ fn the_first_phone_to_answer_wins_and_the_others_stop_ringing() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob2 -> 180 1 INVITE
-        0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
-        0      bob <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-        0      bob -> 200 1 CANCEL
-        0      bob -> 487 1 INVITE
-        0      bob3 -> 180 1 INVITE
-        0      bob3 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      bob3 -> 200 1 CANCEL
-        0      bob3 -> 487 1 INVITE
-        1000   alice -> BYE 2
-        1000   alice <- 200 2 BYE
-        1000   bob2 <- BYE 2 [Reason: Q.850;cause=16;text="Normal call clearing"]
-        1000   - media released
-        1000   - record 101 -> 102: Answered 200/16, talked 1000 ms, packets 250 and 240
-        1000   bob2 -> 200 2 BYE
-        1000   - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      bob2 -> 180 1 INVITE
+            0      - commit lazily
+            0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      bob2 <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
+            0      bob <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+            0      bob -> 200 1 CANCEL
+            0      bob -> 487 1 INVITE
+            0      bob3 -> 180 1 INVITE
+            0      bob3 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      bob3 -> 200 1 CANCEL
+            0      bob3 -> 487 1 INVITE
+            1000   alice -> BYE 2
+            1000   alice <- 200 2 BYE
+            1000   bob2 <- BYE 2 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            1000   - media released
+            1000   - record 101 -> 102: Answered 200/16, talked 1000 ms, packets 250 and 240
+            1000   bob2 -> 200 2 BYE
+            1000   - ended
+        "#]],
     );
 }
 
@@ -90,38 +92,40 @@ fn two_phones_answer_at_once() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob2 -> 180 1 INVITE
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      bob2 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 <- ACK 1
-        0      bob2 <- BYE 2 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      alice -> ACK 1
-        0      - commit lazily
-        0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
-        0      bob2 <- ACK 1
-        0      bob2 -> 200 2 BYE
-        0      bob -> BYE 1
-        0      bob <- 200 1 BYE
-        0      alice <- BYE 1 [Reason: Q.850;cause=16;text="Normal call clearing"]
-        0      - media released
-        0      - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
-        0      alice -> 200 1 BYE
-        0      bob2 -> 481 1 CANCEL
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      bob2 -> 180 1 INVITE
+            0      - commit lazily
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      bob2 <- CANCEL 1 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      bob2 <- ACK 1
+            0      bob2 <- BYE 2 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      alice -> ACK 1
+            0      - commit lazily
+            0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
+            0      bob2 <- ACK 1
+            0      bob2 -> 200 2 BYE
+            0      bob -> BYE 1
+            0      bob <- 200 1 BYE
+            0      alice <- BYE 1 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            0      - media released
+            0      - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
+            0      alice -> 200 1 BYE
+            0      bob2 -> 481 1 CANCEL
+            0      - ended
+        "#]],
     );
 }
 
@@ -150,26 +154,28 @@ fn a_proxy_behind_a_contact_forks_and_both_answer() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob -> 180 1 INVITE
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        0      - commit
-        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        0      alice -> ACK 1
-        0      - commit lazily
-        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        0      bob <- ACK 1
-        0      bob <- BYE 2 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
-        0      bob -> 200 2 BYE
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            0      - commit
+            0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            0      alice -> ACK 1
+            0      - commit lazily
+            0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            0      bob <- ACK 1
+            0      bob <- BYE 2 [Reason: SIP;cause=200;text="Call completed elsewhere", Q.850;cause=26]
+            0      bob -> 200 2 BYE
+        "#]],
     );
 }
 
@@ -193,11 +199,13 @@ fn the_second_flow_of_a_phone_is_tried_when_the_first_is_broken() {
             0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
             0      bob3 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
             0      bob3 -> 180 1 INVITE
+            0      - commit lazily
             0      alice <- 180 1 INVITE
             0      bob is not reached by INVITE: Transport
             0      - commit
             0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
             0      bob2 -> 180 1 INVITE
+            0      - commit lazily
             0      bob2 -> 200 1 INVITE {v1 10.77.3.12:4020 8 101 sendrecv}
             0      bob2 <- ACK 1
             0      - media r2 0=10.77.3.1:4000 SendRecv, 1=10.77.3.12:4020 SendRecv (0>1 1>0) watched 30000
@@ -229,6 +237,7 @@ fn the_second_flow_of_a_phone_is_tried_after_two_seconds_of_silence() {
             2000   - commit
             2000   bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
             2500   bob2 -> 180 1 INVITE
+            2500   - commit lazily
             2500   alice <- 180 1 INVITE
             2500   bob is not reached by INVITE: Timeout
         "#]],

@@ -102,7 +102,8 @@ fn alice_was_about_to_hold_when_the_node_died() {
         stage.heir();
         stage.picks_up(BOB);
         stage.says(ALICE, &Method::Invite, 491);
-        stage.wait(2_000);
+        stage.says(ALICE, &Method::Update, 200);
+        stage.wait(4_000);
         stage.picks_up(ALICE);
     };
     check(
@@ -118,10 +119,12 @@ fn alice_was_about_to_hold_when_the_node_died() {
             6000   bob <- ACK 18
             6000   - commit lazily
             6000   alice -> 491 17 INVITE
-            7990   alice <- INVITE 18 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
-            8000   alice -> 200 18 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
-            8000   alice <- ACK 18
-            8000   - commit lazily
+            6000   alice <- UPDATE 18
+            6000   alice -> 200 18 UPDATE
+            9300   alice <- INVITE 19 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+            10000  alice -> 200 19 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+            10000  alice <- ACK 19
+            10000  - commit lazily
         "#]],
     );
 }
@@ -207,7 +210,7 @@ fn the_process_starts_again_while_bob_rings() {
     let story = |stage: &mut Stage| {
         stage.alice_calls();
         stage.rings(BOB);
-        stage.heir();
+        stage.starts_again();
         stage.wait(3_000);
         stage.picks_up(BOB);
         stage.acks(ALICE);
@@ -215,22 +218,25 @@ fn the_process_starts_again_while_bob_rings() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      - the node dies and another one takes over
-        3000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        3000   bob <- ACK 1
-        3000   - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        3000   - commit
-        3000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        3000   alice -> ACK 1
-        3000   - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      - the node starts again
+            0      - commit
+            0      - adopts the INVITE of leg 1
+            3000   bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            3000   bob <- ACK 1
+            3000   - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            3000   - commit
+            3000   alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            3000   alice -> ACK 1
+            3000   - commit lazily
+        "#]],
     );
 }
 
@@ -288,4 +294,154 @@ fn phones_that_did_not_answer_are_forgotten() {
     }
     assert_eq!(stage.call.dialogs().len(), 2);
     assert!(stage.call.encode().len() < alone + 64);
+}
+
+#[test]
+fn bob_rings_towards_the_dead_node_and_has_not_answered() {
+    let story = |stage: &mut Stage| {
+        stage.alice_calls();
+        stage.rings(BOB);
+        stage.heir();
+        stage.wait(200);
+        stage.says(BOB, &Method::Invite, 481);
+        stage.rings(BOB);
+        stage.picks_up(BOB);
+        stage.acks(ALICE);
+    };
+    check(
+        story,
+        &expect![[r#"
+        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+        0      - route 102 in default
+        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+        0      - commit
+        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        0      bob -> 180 1 INVITE
+        0      - commit lazily
+        0      alice <- 180 1 INVITE
+        0      - the node dies and another one takes over
+        0      - commit
+        0      bob <- ACK 1
+        0      bob <- CANCEL 1
+        150    bob <- INVITE 18 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        200    bob -> 481 18 INVITE
+        200    - commit
+        200    bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        200    bob -> 180 1 INVITE
+        200    - commit lazily
+        200    bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+        200    bob <- ACK 1
+        200    - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+        200    - commit
+        200    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+        200    alice -> ACK 1
+        200    - commit lazily
+    "#]],
+    );
+}
+
+#[test]
+fn bob_has_answered_the_dead_node() {
+    let story = |stage: &mut Stage| {
+        stage.alice_calls();
+        stage.rings(BOB);
+        stage.heir();
+        stage.wait(200);
+        stage.picks_up(BOB);
+        stage.acks(ALICE);
+    };
+    check(
+        story,
+        &expect![[r#"
+        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+        0      - route 102 in default
+        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+        0      - commit
+        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        0      bob -> 180 1 INVITE
+        0      - commit lazily
+        0      alice <- 180 1 INVITE
+        0      - the node dies and another one takes over
+        0      - commit
+        0      bob <- ACK 1
+        0      bob <- CANCEL 1
+        150    bob <- INVITE 18 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        200    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+        200    bob <- ACK 18
+        200    - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+        200    - commit
+        200    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+        200    alice -> ACK 1
+        200    - commit lazily
+    "#]],
+    );
+}
+
+#[test]
+fn alice_gives_up_while_bob_is_asked_whether_he_has_answered() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.alice_calls();
+    stage.rings(BOB);
+    stage.heir();
+    stage.wait(200);
+    let cancel = stage.phones[ALICE].cancel();
+    stage.send(ALICE, cancel);
+    stage.picks_up(BOB);
+    stage.says(BOB, &Method::Bye, 200);
+    stage.wait(40_000);
+    assert!(stage.ended && stage.records.len() == 1, "{}", stage.ladder);
+}
+
+#[test]
+fn nobody_rings_for_a_caller_whose_connection_has_gone() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.alice_calls();
+    stage.rings(BOB);
+    stage.heir_without(ALICE);
+    stage.says(BOB, &Method::Cancel, 200);
+    stage.says(BOB, &Method::Invite, 487);
+    assert!(stage.ended && stage.records.len() == 1, "{}", stage.ladder);
+}
+
+#[test]
+fn a_phone_whose_connection_has_gone_is_asked_when_it_comes() {
+    let story = |stage: &mut Stage| {
+        stage.talk();
+        stage.heir_without(ALICE);
+        stage.picks_up(BOB);
+        stage.wait(50_000);
+        stage.comes_back(ALICE);
+        stage.picks_up(ALICE);
+    };
+    check(
+        story,
+        &expect![[r#"
+        6000   alice and bob talk
+        6000   - the node dies and another one takes over
+        6000   - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+        6000   - commit
+        6000   bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        6000   bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+        6000   bob <- ACK 18
+        6000   - commit lazily
+        56000  alice registers
+        56000  - commit
+        56000  alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
+        56000  alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+        56000  alice <- ACK 17
+        56000  - commit lazily
+    "#]],
+    );
+}
+
+#[test]
+fn a_phone_that_says_nothing_to_the_heir_keeps_its_call_while_it_talks() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    stage.heir();
+    stage.picks_up(BOB);
+    stage.wait(40_000);
+    assert!(!stage.ladder.contains("BYE"), "{}", stage.ladder);
+    stage.media_event(carillon_call::MediaEvent::RtpTimeout { termination: 0 });
+    assert!(stage.ladder.contains("bob <- BYE"), "{}", stage.ladder);
 }

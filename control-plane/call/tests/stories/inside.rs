@@ -142,27 +142,28 @@ fn before_the_answer_there_is_nobody_to_inform() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      alice -> INFO 2 (Signal=1)
-        0      alice <- 480 2 INFO
-        0      bob -> INFO 1 (Signal=1)
-        0      bob <- 488 1 INFO
-        0      bob -> OPTIONS 2
-        0      bob <- 200 2 OPTIONS [Accept: application/sdp]
-        0      bob -> BYE 3
-        0      bob <- 200 3 BYE
-        0      bob <- CANCEL 1
-        0      alice <- 480 1 INVITE
-        0      - media released
-        0      - record 101 -> 102: Failed 480/18, talked 0 ms, packets 250 and 240
-        0      bob -> 200 1 CANCEL
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      alice -> INFO 2 (Signal=1)
+            0      alice <- 480 2 INFO
+            0      bob -> INFO 1 (Signal=1)
+            0      bob <- 488 1 INFO
+            0      bob -> OPTIONS 2
+            0      bob <- 200 2 OPTIONS [Accept: application/sdp]
+            0      bob -> BYE 3
+            0      bob <- 200 3 BYE
+            0      bob <- CANCEL 1
+            0      alice <- 480 1 INVITE
+            0      - media released
+            0      - record 101 -> 102: Failed 480/18, talked 0 ms, packets 250 and 240
+            0      bob -> 200 1 CANCEL
+        "#]],
     );
 }
 

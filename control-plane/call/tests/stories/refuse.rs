@@ -55,24 +55,26 @@ fn bob_declines_and_his_other_phones_stop_ringing() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        0      bob2 -> 180 1 INVITE
-        0      bob2 -> 603 1 INVITE
-        0      alice <- 603 1 INVITE
-        0      bob <- CANCEL 1
-        0      - media released
-        0      - record 101 -> 102: Busy 603/21, talked 0 ms, packets 250 and 240
-        0      bob -> 200 1 CANCEL
-        0      bob -> 487 1 INVITE
-        0      - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob2 <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      bob2 -> 180 1 INVITE
+            0      - commit lazily
+            0      bob2 -> 603 1 INVITE
+            0      alice <- 603 1 INVITE
+            0      bob <- CANCEL 1
+            0      - media released
+            0      - record 101 -> 102: Busy 603/21, talked 0 ms, packets 250 and 240
+            0      bob -> 200 1 CANCEL
+            0      bob -> 487 1 INVITE
+            0      - ended
+        "#]],
     );
 }
 
@@ -88,21 +90,22 @@ fn nobody_answers() {
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      alice <- 180 1 INVITE
-        30000  alice <- 480 1 INVITE [Reason: Q.850;cause=19;text="No answer"]
-        30000  bob <- CANCEL 1
-        30000  - media released
-        30000  - record 101 -> 102: NoAnswer 480/19, talked 0 ms, packets 250 and 240
-        31000  bob -> 200 1 CANCEL
-        31000  bob -> 487 1 INVITE
-        31000  - ended
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            30000  alice <- 480 1 INVITE [Reason: Q.850;cause=19;text="No answer"]
+            30000  bob <- CANCEL 1
+            30000  - media released
+            30000  - record 101 -> 102: NoAnswer 480/19, talked 0 ms, packets 250 and 240
+            31000  bob -> 200 1 CANCEL
+            31000  bob -> 487 1 INVITE
+            31000  - ended
+        "#]],
     );
 }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use carillon_call::{
     Call, Input, LegId, MediaEvent, MediaReply, Output, Owner, Policy, Refusal, Route, Setup,
-    Target,
+    Target, Way,
 };
 use carillon_model::{
     CallDirection, CallId, CallRecord, DialogKey, Epoch, Flow, MediaServerId, NodeId, Party,
@@ -270,6 +270,7 @@ impl Stage {
                 }
                 self.phones[phone].is_asked(leg, transaction, message);
             }
+            Output::Adopt { leg, .. } => self.note(&format!("- adopts the INVITE of leg {leg}")),
             Output::Ack { message, flow, .. } => {
                 let phone = self.phone_at(flow.peer);
                 self.said_to(phone, &message);
@@ -306,25 +307,51 @@ impl Stage {
     /// The node dies, and another one goes on from what was stored last.
     pub(crate) fn heir(&mut self) {
         self.note("- the node dies and another one takes over");
+        let advertised: SocketAddr = "10.77.1.2:5060".parse().unwrap();
+        self.goes_on(NodeId(2), |flow| {
+            let flow = Flow {
+                node: NodeId(2),
+                local: advertised,
+                ..*flow
+            };
+            Way::Moved(flow, advertised)
+        });
+    }
+
+    /// The node starts again where it was, and goes on from what was stored last.
+    pub(crate) fn starts_again(&mut self) {
+        self.note("- the node starts again");
+        self.goes_on(NodeId(1), |_| Way::Same);
+    }
+
+    /// The connections of the phones at these addresses have gone with their node.
+    pub(crate) fn heir_without(&mut self, lost: usize) {
+        self.note("- the node dies and another one takes over");
+        let peer = self.phones[lost].address;
+        self.goes_on(NodeId(2), |flow| match flow.peer == peer {
+            true => Way::Lost,
+            false => Way::Same,
+        });
+    }
+
+    /// The phone comes by a new connection.
+    pub(crate) fn comes_back(&mut self, phone: usize) {
+        let name = self.phones[phone].name.clone();
+        self.note(&format!("{name} registers"));
+        let flow = Flow {
+            connection: 9,
+            ..self.phones[phone].flow()
+        };
+        let leg = self.call.lost().next().expect("a lost leg").0;
+        self.feed(Input::Found { leg, flow });
+    }
+
+    fn goes_on(&mut self, node: NodeId, way: impl Fn(&Flow) -> Way) {
         let stored = self.committed.as_ref().expect("a stored call");
         self.call = Call::decode(stored).unwrap();
-        let owner = Owner {
-            node: NodeId(2),
-            epoch: Epoch(4),
-        };
-        let advertised: SocketAddr = "10.77.1.2:5060".parse().unwrap();
-        let place = |flow: &Flow| {
-            Some((
-                Flow {
-                    node: NodeId(2),
-                    local: advertised,
-                    ..*flow
-                },
-                advertised,
-            ))
-        };
+        let epoch = Epoch(4);
         self.call
-            .resume(self.now_ms, &mut self.random, owner, place);
+            .resume(self.now_ms, &mut self.random, Owner { node, epoch }, way);
         self.drain();
     }
 

@@ -119,6 +119,11 @@ impl State {
                 epoch: stored.epoch,
             };
         }
+        if stored.owner != by && !self.has_gone(stored.owner, changes.at.now_ms) {
+            return CallOutcome::OwnerLives {
+                owner: stored.owner,
+            };
+        }
         let claimed = CallEntry {
             owner: by,
             epoch: epoch.next(),

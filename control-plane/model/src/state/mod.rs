@@ -15,7 +15,7 @@ use crate::{
     Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context,
     ContextId, ControlNode, DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Lease,
     Line, LineId, MediaServer, MediaServerId, NodeId, SipEndpoint, Site, SiteId, Table, TokenHash,
-    User, UserId, hash::hash_of,
+    User, UserId, hash::hash_of, lease::node_resource,
 };
 
 /// Name of the secret that signs SIP nonces.
@@ -331,6 +331,23 @@ impl State {
     /// Calls that a node owns.
     pub fn calls_of_node(&self, node: NodeId) -> impl Iterator<Item = &Arc<CallEntry>> {
         self.calls.values().filter(move |call| call.owner == node)
+    }
+
+    /// Whether heirs may take the calls of a node: its lease has lapsed, or it never had one.
+    pub fn has_gone(&self, node: NodeId, now_ms: u64) -> bool {
+        self.leases
+            .get(&node_resource(node))
+            .is_none_or(|lease| lease.has_lapsed(now_ms))
+    }
+
+    /// A call that has a dialog of this Call-ID: by it a CANCEL finds its call, which has no tag of ours.
+    pub fn call_of_call_id(&self, call_id: &str) -> Option<CallId> {
+        let from = DialogKey {
+            call_id: call_id.to_owned(),
+            local_tag: String::new(),
+        };
+        let (dialog, call) = self.indices.dialogs.range(from..).next()?;
+        (dialog.call_id == call_id).then_some(*call)
     }
 
     /// Whether a call has its record already.

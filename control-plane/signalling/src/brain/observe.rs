@@ -60,6 +60,7 @@ impl Observer {
                 tracing::debug!(%endpoint, "no quorum for the registration");
             }
             Notice::CallFenced { call } => {
+                self.metrics.call.fenced.increment();
                 self.of_call(*call, || tracing::warn!("another node owns the call"));
                 self.spans.remove(call);
             }
@@ -68,6 +69,22 @@ impl Observer {
                 self.of_call(*call, || {
                     tracing::info!("call goes on after a start of the node")
                 });
+            }
+            Notice::CallTakenOver { call } => {
+                self.begin(*call);
+                self.metrics.call.taken_over.increment();
+                self.of_call(*call, || tracing::info!("call taken over from a lost node"));
+            }
+            Notice::ClaimLost { call } => {
+                self.metrics.call.claims_lost.increment();
+                self.of_call(*call, || tracing::debug!("another heir was faster"));
+            }
+            Notice::Stopped { for_ms } => {
+                self.metrics.call.stopped.increment();
+                tracing::warn!(
+                    for_ms,
+                    "the process was stopped; its calls may be another's"
+                );
             }
             Notice::CallUnreadable { call } => {
                 self.of_call(*call, || tracing::error!("the stored call cannot be read"));

@@ -270,6 +270,18 @@ impl Layer {
         }
     }
 
+    pub(super) fn abandon_client(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.remove(&key) else {
+            return;
+        };
+        self.ways.remove(&(client.flow, key));
+        self.branches
+            .remove(&(client.branch, client.method == Method::Cancel));
+        if let Some(held) = client.held {
+            self.abandon_client(held);
+        }
+    }
+
     fn drop_held(&mut self, cancel: ClientKey) {
         if let Some(Client {
             machine: Machine::Plain(machine),

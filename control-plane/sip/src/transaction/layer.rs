@@ -67,6 +67,8 @@ impl Layer {
             Input::AdoptClient { key, message, flow } => {
                 self.adopt_client(now_ms, key, message, flow);
             }
+            Input::AbandonClient { key } => self.abandon_client(key),
+            Input::AbandonServer { key } => drop(self.servers.remove(&key)),
             Input::SendFailed { flow } => self.send_failed(flow),
         }
     }

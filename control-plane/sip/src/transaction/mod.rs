@@ -52,6 +52,10 @@ pub enum Input {
         message: Message,
         flow: Flow,
     },
+    /// Another node acts for this request of ours now: nothing more is sent or told of it.
+    AbandonClient { key: ClientKey },
+    /// The same for a request of a peer.
+    AbandonServer { key: ServerKey },
     /// What was sent here last did not arrive, or the connection is gone.
     SendFailed { flow: Flow },
 }

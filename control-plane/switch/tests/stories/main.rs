@@ -21,3 +21,4 @@ mod properties;
 mod qualify;
 mod registrar;
 mod server;
+mod takeover;

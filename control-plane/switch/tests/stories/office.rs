@@ -20,12 +20,16 @@ use super::server::FakeServer;
 const MESSAGE_MS: u64 = 1;
 const COMMIT_MS: u64 = 5;
 const MEDIA_MS: u64 = 2;
+/// How long a node is silent until the others say so.
+const MISSED_MS: u64 = 700;
 
 pub(crate) struct Office {
     pub(crate) now_ms: u64,
     pub(crate) state: State,
     pub(crate) index: u64,
     pub(crate) nodes: BTreeMap<NodeId, Switch>,
+    /// Processes that are stopped, and what waits for them.
+    pub(crate) stopped: BTreeMap<NodeId, (Switch, Vec<Input>)>,
     pub(crate) phones: BTreeMap<String, Phone>,
     pub(crate) media: BTreeMap<MediaServerId, FakeServer>,
     events: BTreeMap<(u64, u64), Event>,
@@ -42,7 +46,11 @@ pub(crate) struct Office {
 
 enum Event {
     ToNode(NodeId, Input),
-    ToPhone(String, Bytes),
+    ToPhone {
+        name: String,
+        by: NodeId,
+        bytes: Bytes,
+    },
     Commit {
         node: NodeId,
         proposal: u64,
@@ -80,6 +88,7 @@ impl Office {
             state: State::default(),
             index: 0,
             nodes: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             phones: BTreeMap::new(),
             media: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -179,13 +188,14 @@ impl Office {
         let phone = self.phone(name);
         let invite = phone.ringing.clone().expect("it rings");
         let response = phone.response(&invite, code);
+        let by = phone.ringing_by;
         if code >= 200 {
             phone.ringing = None;
         }
         if (200..300).contains(&code) {
             phone.accept(&invite, &response);
         }
-        self.say(name, response);
+        self.say_to(name, by, response);
         self.run(50);
     }
 
@@ -203,8 +213,14 @@ impl Office {
 
     /// A message leaves a phone.
     pub(crate) fn say(&mut self, name: &str, message: Message) {
-        let node = self.phones[name].node;
-        self.say_to(name, node, message);
+        let own = self.phones[name].node;
+        // Inside of a dialog it goes where the other side's Contact says.
+        let target = message
+            .uri()
+            .filter(|_| message.to().is_ok_and(|to| to.tag().is_some()))
+            .and_then(|uri| uri.host()?.socket(uri.port().unwrap_or(5060)));
+        let named = (1..10).find(|node| target == Some(sip_address(*node)));
+        self.say_to(name, named.map_or(own, NodeId), message);
     }
 
     /// It reaches another node than the phone's own.
@@ -299,12 +315,20 @@ impl Office {
     fn happen(&mut self, event: Event) {
         match event {
             Event::ToNode(node, input) if self.nodes.contains_key(&node) => self.input(node, input),
-            Event::ToNode(..) => {}
-            Event::ToPhone(name, bytes) => {
+            Event::ToNode(node, input) => {
+                if let Some((_, waiting)) = self.stopped.get_mut(&node) {
+                    waiting.push(input);
+                }
+            }
+            Event::ToPhone { name, by, bytes } => {
                 let message = Message::parse(&bytes, Framing::Datagram).unwrap();
                 let phone = self.phones.get_mut(&name).unwrap();
-                for reaction in phone.react(&message) {
-                    self.say(&name, reaction);
+                for reaction in phone.react(by, &message) {
+                    // What answers goes back to where the request came from.
+                    match reaction.is_request() {
+                        true => self.say(&name, reaction),
+                        false => self.say_to(&name, by, reaction),
+                    }
                 }
             }
             Event::Commit {
@@ -377,6 +401,54 @@ impl Office {
                 },
             );
         }
+        for (_, waiting) in self.stopped.values_mut() {
+            waiting.push(Input::State {
+                state: state.clone(),
+                events: events.clone(),
+            });
+        }
+    }
+
+    // Faults.
+
+    /// The process of a node ends where it stands, and after a while the others notice.
+    pub(crate) fn kill(&mut self, node: u64) {
+        self.nodes.remove(&NodeId(node));
+        self.miss(node);
+    }
+
+    /// The process of a node is stopped; it does not know.
+    pub(crate) fn stop(&mut self, node: u64) {
+        let switch = self.nodes.remove(&NodeId(node)).unwrap();
+        self.stopped.insert(NodeId(node), (switch, Vec::new()));
+        self.miss(node);
+    }
+
+    /// It goes on: its timers come first, then what has come meanwhile.
+    pub(crate) fn go_on(&mut self, node: u64) {
+        let id = NodeId(node);
+        let (mut switch, waiting) = self.stopped.remove(&id).unwrap();
+        switch.handle_timeout(self.now_ms);
+        self.nodes.insert(id, switch);
+        self.carry_out(id);
+        let (messages, rest): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|input| matches!(input, Input::Received { .. }));
+        for input in messages.into_iter().chain(rest) {
+            self.input(id, input);
+        }
+        for other in self.nodes.keys().copied().collect::<Vec<_>>() {
+            if other != id {
+                self.input(other, Input::NodeUp(id));
+            }
+        }
+    }
+
+    fn miss(&mut self, node: u64) {
+        for other in self.nodes.keys().copied().collect::<Vec<_>>() {
+            let input = Input::NodeDown(NodeId(node));
+            self.after(MISSED_MS, Event::ToNode(other, input));
+        }
     }
 
     fn after(&mut self, delay_ms: u64, event: Event) {
@@ -424,11 +496,12 @@ impl Office {
         };
         self.ladder
             .push_str(&format!("{by} -> {name}: {}\n", written(&bytes)));
-        self.after(MESSAGE_MS, Event::ToPhone(name, bytes));
+        let by = flow.node;
+        self.after(MESSAGE_MS, Event::ToPhone { name, by, bytes });
     }
 
     fn propose(&mut self, node: NodeId, proposal: u64, command: Command) {
-        self.proposed += 1;
+        self.proposed += usize::from(!matches!(command, Command::Lease(_)));
         match self.failing {
             _ if self.silent_quorum => {}
             Some(why) => self.after(

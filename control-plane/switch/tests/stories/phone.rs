@@ -24,6 +24,10 @@ pub(crate) struct Phone {
     pub(crate) asked: Option<Message>,
     /// The last request it received that waits for its answer.
     pub(crate) ringing: Option<Message>,
+    /// By which node that came.
+    pub(crate) ringing_by: NodeId,
+    /// What it says to a re-INVITE, unless it simply agrees.
+    pub(crate) refuses: Option<u16>,
     /// Everything it received, newest last.
     pub(crate) received: Vec<Message>,
     pub(crate) dialog: Option<Dialog>,
@@ -63,6 +67,8 @@ impl Phone {
             alive: true,
             asked: None,
             ringing: None,
+            ringing_by: node,
+            refuses: None,
             received: Vec::new(),
             dialog: None,
             outgoing: None,
@@ -195,16 +201,24 @@ impl Phone {
     }
 
     /// What any phone says to a message without being told.
-    pub(crate) fn react(&mut self, message: &Message) -> Vec<Message> {
+    pub(crate) fn react(&mut self, by: NodeId, message: &Message) -> Vec<Message> {
         self.received.push(message.clone());
         if !self.alive {
             return Vec::new();
         }
         match message.method().cloned() {
             Some(Method::Invite) if message.to().unwrap().tag().is_some() => {
+                let Some(dialog) = &mut self.dialog else {
+                    return vec![self.response(message, 481)];
+                };
+                if let Some(code) = self.refuses {
+                    return vec![self.response(message, code)];
+                }
+                dialog.target = contact_of(message);
                 vec![self.response(message, 200)]
             }
             Some(Method::Invite) => {
+                self.ringing_by = by;
                 self.ringing = Some(message.clone());
                 Vec::new()
             }

@@ -67,6 +67,12 @@ pub struct CallMetrics {
     pub unprotected: Counter,
     /// Calls taken over from a node that died.
     pub taken_over: Counter,
+    /// Calls of a lost node that another one took first.
+    pub claims_lost: Counter,
+    /// Calls that this node had to let go, since another one owns them.
+    pub fenced: Counter,
+    /// Times that this process was stopped for longer than its lease lasts.
+    pub stopped: Counter,
     pub mos: Histogram,
     ended: Counters,
 }
@@ -111,6 +117,21 @@ impl CallMetrics {
                 registry,
                 "carillon_calls_taken_over_total",
                 "Calls that this node took over from a lost one.",
+            ),
+            claims_lost: instrument::counter(
+                registry,
+                "carillon_call_claims_lost_total",
+                "Calls of a lost node that another node took first.",
+            ),
+            fenced: instrument::counter(
+                registry,
+                "carillon_calls_fenced_total",
+                "Calls that this node let go because another one owns them.",
+            ),
+            stopped: instrument::counter(
+                registry,
+                "carillon_lease_pauses_total",
+                "Times that the process stood still for longer than its lease lasts.",
             ),
             mos: instrument::histogram(
                 registry,

@@ -161,10 +161,19 @@ impl World {
         let id = self.node(node).id();
         let events = match missed {
             // What the switch acts on, where single events were lost.
-            true => state
-                .calls_of_node(id)
-                .map(|call| Event::CallPut(call.id))
-                .collect(),
+            true => {
+                let held: Vec<_> = match self.node(node).switch() {
+                    Some(switch) => switch.calls().collect(),
+                    None => Vec::new(),
+                };
+                let held = held.into_iter().map(|call| match state.has_ended(call) {
+                    true => Event::CallEnded(call),
+                    false => Event::CallPut(call),
+                });
+                let stored = state.calls_of_node(id);
+                held.chain(stored.map(|call| Event::CallPut(call.id)))
+                    .collect()
+            }
             false => events,
         };
         self.oracle.changed(&state, &events);

@@ -6,6 +6,7 @@ mod configuration;
 mod imports;
 mod properties;
 mod registrations;
+mod takeover;
 
 use crate::{
     Administrator, Applied, Command, ConfigCommand, Context, EndpointId, Extension, ExtensionId,

@@ -1,0 +1,219 @@
+//! Calls of nodes that have gone: who takes which, and when.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use carillon_model::{
+    CallCommand, CallEntry, CallId, CallOutcome, Command, ControlNode, NodeId, NodeState, Outcome,
+    rendezvous,
+};
+
+use crate::proposals::Purpose;
+use crate::waiting::Waiting;
+use crate::{Notice, ProposalFailure, Switch};
+
+/// Claims on their way at a time: phones are called back as fast as the cluster commits, and not all at once.
+const CLAIMS_AT_A_TIME: usize = 50;
+/// How long each next heir waits for those before it.
+const TURN_MS: u64 = 300;
+/// Between two looks while there is something to take.
+const LOOK_INTERVAL_MS: u64 = 50;
+/// Between two looks while a node is down that leaves nothing.
+const IDLE_LOOK_INTERVAL_MS: u64 = 500;
+
+/// What is known of nodes that have gone.
+#[derive(Default)]
+pub(crate) struct Heirs {
+    /// Nodes that do not answer and whose lease has lapsed, and since when.
+    gone: BTreeMap<NodeId, u64>,
+    claiming: BTreeSet<CallId>,
+    next_ms: Option<u64>,
+    /// Messages for calls that have no owner at the moment.
+    pub(crate) waiting: Waiting,
+    /// Calls with phones that cannot be reached until they come by themselves.
+    pub(crate) lost: BTreeSet<CallId>,
+}
+
+impl Heirs {
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        [self.next_ms, self.waiting.next_ms()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(crate) fn look_at(&mut self, at_ms: u64) {
+        self.next_ms = Some(self.next_ms.map_or(at_ms, |next_ms| next_ms.min(at_ms)));
+    }
+}
+
+impl Switch {
+    pub(crate) fn node_up(&mut self, node: NodeId) {
+        self.nodes_down.remove(&node);
+        self.heirs.gone.remove(&node);
+    }
+
+    pub(crate) fn node_down(&mut self, node: NodeId) {
+        self.nodes_down.insert(node);
+        self.heirs.look_at(self.now_ms);
+        self.heirs_due();
+    }
+
+    /// Whether nobody acts for the calls of a node at the moment, or soon nobody will.
+    pub(crate) fn is_suspect(&self, node: NodeId) -> bool {
+        node != self.config.node
+            && (self.nodes_down.contains(&node) || !self.state.nodes().contains(&node))
+    }
+
+    /// Looks for calls to take over, if it is time to.
+    pub(crate) fn heirs_due(&mut self) {
+        self.waiting_due();
+        if self
+            .heirs
+            .next_ms
+            .is_none_or(|next_ms| next_ms > self.now_ms)
+        {
+            return;
+        }
+        self.heirs.next_ms = None;
+        self.note_gone();
+        if self.nodes_down.is_empty() && self.heirs.gone.is_empty() {
+            return;
+        }
+        let left = if self.is_in_doubt() || !self.quorum {
+            true
+        } else {
+            self.claim_some()
+        };
+        let interval_ms = if left {
+            LOOK_INTERVAL_MS
+        } else {
+            IDLE_LOOK_INTERVAL_MS
+        };
+        self.heirs.look_at(self.now_ms + interval_ms);
+    }
+
+    /// A node has gone when it does not answer and the cluster has not heard of it either.
+    fn note_gone(&mut self) {
+        let state = self.state.clone();
+        let owners: BTreeSet<NodeId> = state.calls().values().map(|call| call.owner).collect();
+        let suspects = owners
+            .into_iter()
+            .filter(|node| !state.nodes().contains(node) && *node != self.config.node)
+            .chain(self.nodes_down.iter().copied());
+        let gone: Vec<NodeId> = suspects
+            .filter(|node| state.has_gone(*node, self.now_ms))
+            .collect();
+        self.heirs.gone.retain(|node, _| gone.contains(node));
+        for node in gone {
+            if !self.heirs.gone.contains_key(&node) {
+                self.heirs.gone.insert(node, self.now_ms);
+                self.relocate_from(node);
+                self.heard_nothing_from(node);
+            }
+        }
+        if self.heirs.gone.len() < self.nodes_down.len() {
+            self.heirs.look_at(self.now_ms + LOOK_INTERVAL_MS);
+        }
+    }
+
+    /// Claims what is this node's to claim; says whether there is more to come.
+    fn claim_some(&mut self) -> bool {
+        let state = self.state.clone();
+        let mut orphans: Vec<&CallEntry> = state
+            .calls()
+            .values()
+            .map(AsRef::as_ref)
+            .filter(|call| self.heirs.gone.contains_key(&call.owner))
+            .filter(|call| !self.heirs.claiming.contains(&call.id))
+            .collect();
+        let left = !orphans.is_empty() || !self.heirs.claiming.is_empty();
+        orphans.retain(|call| self.is_our_turn(call));
+        // Phones that were last active are the likeliest to say something into the gap.
+        orphans.sort_by_key(|call| {
+            let summary = &call.summary;
+            let active_ms = summary.answered_at_ms.unwrap_or(summary.started_at_ms);
+            std::cmp::Reverse(active_ms)
+        });
+        let room = CLAIMS_AT_A_TIME.saturating_sub(self.heirs.claiming.len());
+        let chosen: Vec<(CallId, carillon_model::Epoch)> = orphans
+            .iter()
+            .take(room)
+            .map(|call| (call.id, call.epoch))
+            .collect();
+        for (id, epoch) in chosen {
+            self.claim(id, epoch);
+        }
+        left
+    }
+
+    fn claim(&mut self, id: CallId, epoch: carillon_model::Epoch) {
+        self.heirs.claiming.insert(id);
+        let by = self.config.node;
+        let command = Command::Call(CallCommand::Claim { id, epoch, by });
+        self.propose(command, Purpose::Claim(id));
+    }
+
+    /// Who comes before us waits less; a phone that asks for its call is not made to wait.
+    fn is_our_turn(&self, call: &CallEntry) -> bool {
+        if self.heirs.waiting.is_wanted(call.id) {
+            return true;
+        }
+        let since_ms = self.heirs.gone.get(&call.owner).copied();
+        let own = rendezvous(call.id, self.config.node);
+        let before = |node: &&std::sync::Arc<ControlNode>| {
+            let serves = match node.state {
+                NodeState::Joining | NodeState::Active => true,
+                NodeState::Draining | NodeState::Left => false,
+            };
+            let other = node.id != self.config.node && node.id != call.owner;
+            other
+                && serves
+                && !self.nodes_down.contains(&node.id)
+                && (self.draining || rendezvous(call.id, node.id) > own)
+        };
+        let turn = self.state.nodes().values().filter(before).count() as u64;
+        since_ms.is_some_and(|since_ms| self.now_ms >= since_ms + turn * TURN_MS)
+    }
+
+    pub(crate) fn claim_answered(&mut self, id: CallId, outcome: Result<Outcome, ProposalFailure>) {
+        self.heirs.claiming.remove(&id);
+        self.heirs.look_at(self.now_ms + LOOK_INTERVAL_MS);
+        let Ok(Outcome::Call(outcome)) = outcome else {
+            return;
+        };
+        match outcome {
+            CallOutcome::Claimed { .. } => {
+                if let Some(stored) = self.state.calls().get(&id).cloned() {
+                    self.resume(&stored);
+                }
+            }
+            CallOutcome::Fenced { owner, .. } if owner != self.config.node => {
+                self.tell(Notice::ClaimLost { call: id });
+            }
+            // A claim whose answer was lost.
+            CallOutcome::Fenced { .. }
+            | CallOutcome::Ended
+            | CallOutcome::Unknown
+            // The clocks differ: it is asked again.
+            | CallOutcome::OwnerLives { .. }
+            | CallOutcome::Accepted
+            | CallOutcome::Superseded { .. }
+            | CallOutcome::DialogTaken
+            | CallOutcome::TooMuch => {}
+        }
+        self.say_again(id);
+    }
+
+    /// Own calls with phones that were reached by the sockets of a node that has gone.
+    fn relocate_from(&mut self, node: NodeId) {
+        let concerned: Vec<CallId> = self
+            .calls
+            .values()
+            .filter(|slot| slot.call.ways().any(|flow| flow.node == node))
+            .map(|slot| slot.call.id())
+            .collect();
+        for id in concerned {
+            self.relocate(id);
+        }
+    }
+}

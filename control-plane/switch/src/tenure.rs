@@ -1,0 +1,157 @@
+//! This node's own lease: as long as it is renewed, nobody takes its calls.
+
+use carillon_model::{
+    Command, Epoch, LeaseCommand, LeaseOutcome, NodeId, Outcome, State, node_resource,
+};
+
+use crate::proposals::Purpose;
+use crate::{Notice, ProposalFailure, Switch};
+
+/// How long a node is waited for until others may take its calls.
+pub const LEASE_TTL_MS: u64 = 900;
+/// Between two renewals.
+pub const RENEW_INTERVAL_MS: u64 = 250;
+/// Renewals that wait at a time: one that went to a leader which has died must not hold up the next.
+const RENEWALS_WAITING_MAX: usize = 8;
+/// A process that does nothing for so long was stopped: it wakes at least once a renewal.
+const STOPPED_AFTER_MS: u64 = 600;
+/// How long a node that was stopped asks the cluster what has become of its calls, before it goes on as one that has
+/// lost its quorum.
+pub const DOUBT_LIMIT_MS: u64 = 2_000;
+
+/// The right to act for this node's calls, as far as it knows.
+#[derive(Default)]
+pub(crate) struct Tenure {
+    epoch: Option<Epoch>,
+    /// Counted from when it was asked for, by our own clock: the cluster counts from later.
+    until_ms: u64,
+    waiting: usize,
+    next_ms: u64,
+    last_seen_ms: Option<u64>,
+    doubt_until_ms: Option<u64>,
+}
+
+impl Tenure {
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(crate) fn next_ms(&self) -> Option<u64> {
+        (self.next_ms > 0).then(|| {
+            self.doubt_until_ms
+                .map_or(self.next_ms, |until_ms| until_ms.min(self.next_ms))
+        })
+    }
+}
+
+impl Switch {
+    /// Whether this node does not know what has become of its calls: it was stopped for longer than its lease lasts.
+    /// Until it knows it says nothing for them.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.tenure.doubt_until_ms.is_some()
+    }
+
+    /// Takes note of the time. A gap in it is how a process learns that it was stopped.
+    pub(crate) fn wake(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        let now_ms = self.now_ms;
+        let tenure = &mut self.tenure;
+        let last_ms = tenure.last_seen_ms.replace(now_ms).unwrap_or(now_ms);
+        let stopped = now_ms.saturating_sub(last_ms) > STOPPED_AFTER_MS;
+        if stopped && tenure.epoch.is_some() && now_ms >= tenure.until_ms {
+            tenure.doubt_until_ms = Some(now_ms + DOUBT_LIMIT_MS);
+            tenure.next_ms = now_ms;
+            self.tell(Notice::Stopped {
+                for_ms: now_ms - last_ms,
+            });
+        }
+    }
+
+    /// Claims or renews the lease when that is due.
+    pub(crate) fn tenure_due(&mut self) {
+        if self
+            .tenure
+            .doubt_until_ms
+            .is_some_and(|until_ms| until_ms <= self.now_ms)
+        {
+            self.end_doubt();
+        }
+        if !needs_lease(&self.state, self.config.node) {
+            self.tenure.next_ms = 0;
+            return self.take_up_work();
+        }
+        if self.now_ms < self.tenure.next_ms {
+            return;
+        }
+        self.tenure.next_ms = self.now_ms + RENEW_INTERVAL_MS;
+        if self.tenure.waiting >= RENEWALS_WAITING_MAX {
+            return;
+        }
+        self.tenure.waiting += 1;
+        let (resource, holder) = (node_resource(self.config.node), self.config.node);
+        let command = match self.tenure.epoch {
+            Some(epoch) => LeaseCommand::Renew {
+                resource,
+                holder,
+                epoch,
+            },
+            None => LeaseCommand::Claim {
+                resource,
+                holder,
+                ttl_ms: LEASE_TTL_MS,
+            },
+        };
+        let asked_ms = self.now_ms;
+        self.propose(Command::Lease(command), Purpose::Lease { asked_ms });
+    }
+
+    pub(crate) fn lease_answered(
+        &mut self,
+        asked_ms: u64,
+        outcome: Result<Outcome, ProposalFailure>,
+    ) {
+        self.tenure.waiting = self.tenure.waiting.saturating_sub(1);
+        let Ok(Outcome::Lease(outcome)) = outcome else {
+            return;
+        };
+        match outcome {
+            LeaseOutcome::Granted { epoch } => {
+                let until_ms = asked_ms + LEASE_TTL_MS;
+                self.tenure.epoch = Some(epoch);
+                self.tenure.until_ms = self.tenure.until_ms.max(until_ms);
+                // An answer from before the process was stopped says nothing about now.
+                if until_ms > self.now_ms {
+                    self.end_doubt();
+                    self.take_up_work();
+                }
+            }
+            // It lapsed. What became of the calls meanwhile is in the state by now.
+            LeaseOutcome::Lost | LeaseOutcome::Held { .. } => {
+                self.tenure.epoch = None;
+                self.tenure.next_ms = self.now_ms;
+                self.compare_calls();
+                self.tenure_due();
+            }
+            LeaseOutcome::Released | LeaseOutcome::TooMany => {}
+        }
+    }
+
+    fn end_doubt(&mut self) {
+        if self.tenure.doubt_until_ms.take().is_some() {
+            self.compare_calls();
+        }
+    }
+
+    /// Calls of an earlier life of this node go on, once nobody else may take them.
+    fn take_up_work(&mut self) {
+        if !self.resumed && self.state.applied() > 0 {
+            self.resumed = true;
+            self.resume_calls();
+        }
+    }
+}
+
+/// A node that is alone needs no lease: there is nobody who could take its calls.
+fn needs_lease(state: &State, node: NodeId) -> bool {
+    state.nodes().contains(&node) && state.nodes().len() > 1
+}
