@@ -7,7 +7,7 @@ mod records;
 mod talk;
 mod victims;
 
-pub use calm::memory_returns;
+pub use calm::{KEPT_BY_ALLOCATOR, memory_returns};
 pub use dice::Dice;
 pub use records::{Record, only_record, records};
 pub use talk::{ALICE, BOB, CAROL, Talk, Two};

@@ -2,7 +2,7 @@
 //! copies of everything that real calls say. The node answers or drops it, keeps serving calls, and forgets it.
 
 use anyhow::{Context, Result, ensure};
-use carillon_integration::{Dice, Two, Victims, memory_returns};
+use carillon_integration::{Dice, KEPT_BY_ALLOCATOR, Two, Victims, memory_returns};
 use carillon_testkit::phone::{Transport, connection};
 use carillon_testkit::{Account, TestLab};
 use std::fs;
@@ -177,7 +177,7 @@ fn a_minute_of_torture_and_of_damaged_calls() -> Result<()> {
         let log = two.lab.log(name)?;
         ensure!(!log.contains("panicked"), "{name} panicked");
     }
-    memory_returns(&two.lab, "control1", before)
+    memory_returns(&two.lab, "control1", before, KEPT_BY_ALLOCATOR)
 }
 
 /// The number of a source stands in its address, beyond the nets of phones.
