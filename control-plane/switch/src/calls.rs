@@ -284,7 +284,7 @@ impl Switch {
         if self.calls.get(stored.id).is_some() {
             return true;
         }
-        if self.records.contains(stored.id) {
+        if self.records.contains(stored.id) || !self.may_resume(stored) {
             return false;
         }
         let decoded = Call::decode(&stored.body)
@@ -443,6 +443,7 @@ impl Switch {
         slot.lost = true;
         let call = slot.call.id();
         self.tell(Notice::CallFenced { call });
+        self.note_fenced(call, slot.call.epoch());
         let clients: Vec<ClientKey> = self
             .clients
             .iter()

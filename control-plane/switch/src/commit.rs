@@ -246,6 +246,11 @@ impl Switch {
 }
 
 impl Slot {
+    /// Others know of it.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.commits.stored > 0
+    }
+
     fn value_stored(&mut self, revision: u64) {
         self.commits.stored = self.commits.stored.max(revision);
         if self

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_model::{
-    CallCommand, CallEntry, CallId, CallOutcome, Command, ControlNode, NodeId, NodeState, Outcome,
-    rendezvous,
+    CallCommand, CallEntry, CallId, CallOutcome, Command, ControlNode, Epoch, NodeId, NodeState,
+    Outcome, rendezvous,
 };
+
+use carillon_sip::Message;
+use carillon_sip::transaction::{Input, ServerKey};
 
 use crate::proposals::Purpose;
 use crate::waiting::Waiting;
@@ -15,6 +18,8 @@ use crate::{Notice, ProposalFailure, Switch};
 const CLAIMS_AT_A_TIME: usize = 50;
 /// How long each next heir waits for those before it.
 const TURN_MS: u64 = 300;
+/// Calls that are remembered as another's; past that those which are over are forgotten.
+const FENCED_MAX: usize = 10_000;
 /// Between two looks while there is something to take.
 const LOOK_INTERVAL_MS: u64 = 50;
 /// Between two looks while a node is down that leaves nothing.
@@ -29,6 +34,10 @@ pub(crate) struct Heirs {
     next_ms: Option<u64>,
     /// Messages for calls that have no owner at the moment.
     pub(crate) waiting: Waiting,
+    /// Calls that were another's once, and the epoch in which they were ours: the replica may not know yet.
+    pub(crate) fenced: BTreeMap<CallId, Epoch>,
+    /// Refusals of INVITEs, until it is known whether they are ours to send.
+    pub(crate) held: BTreeMap<CallId, (ServerKey, Message)>,
     /// Calls with phones that cannot be reached until they come by themselves.
     pub(crate) lost: BTreeSet<CallId>,
 }
@@ -47,6 +56,33 @@ impl Heirs {
 }
 
 impl Switch {
+    /// Whether a stored call of this node may go on here: nobody has fenced it since it was stored.
+    pub(crate) fn may_resume(&self, stored: &CallEntry) -> bool {
+        let fenced = self.heirs.fenced.get(&stored.id);
+        fenced.is_none_or(|epoch| stored.epoch > *epoch)
+    }
+
+    pub(crate) fn note_fenced(&mut self, call: CallId, epoch: Epoch) {
+        let state = &self.state;
+        if self.heirs.fenced.len() >= FENCED_MAX {
+            self.heirs
+                .fenced
+                .retain(|call, _| state.calls().contains(call));
+        }
+        self.heirs.fenced.insert(call, epoch);
+    }
+
+    /// The cluster has taken our record of a call, or an heir's.
+    pub(crate) fn release_refusal(&mut self, call: CallId, ours: bool) {
+        if let Some((key, message)) = self.heirs.held.remove(&call) {
+            let input = match ours {
+                true => Input::Respond { key, message },
+                false => Input::AbandonServer { key },
+            };
+            self.transactions.handle_input(self.now_ms, input);
+        }
+    }
+
     pub(crate) fn node_up(&mut self, node: NodeId) {
         self.nodes_down.remove(&node);
         self.heirs.gone.remove(&node);
@@ -75,16 +111,15 @@ impl Switch {
             return;
         }
         self.heirs.next_ms = None;
-        self.note_gone();
+        // Who is cut off from the others sees them gone, and must not act on it.
+        let acts = self.is_tenured() && !self.is_in_doubt();
+        if acts {
+            self.note_gone();
+        }
         if self.nodes_down.is_empty() && self.heirs.gone.is_empty() {
             return;
         }
-        let left = if self.is_in_doubt() || !self.quorum {
-            true
-        } else {
-            self.claim_some()
-        };
-        let interval_ms = if left {
+        let interval_ms = if !acts || self.claim_some() {
             LOOK_INTERVAL_MS
         } else {
             IDLE_LOOK_INTERVAL_MS
@@ -135,7 +170,7 @@ impl Switch {
             std::cmp::Reverse(active_ms)
         });
         let room = CLAIMS_AT_A_TIME.saturating_sub(self.heirs.claiming.len());
-        let chosen: Vec<(CallId, carillon_model::Epoch)> = orphans
+        let chosen: Vec<(CallId, Epoch)> = orphans
             .iter()
             .take(room)
             .map(|call| (call.id, call.epoch))
@@ -146,7 +181,7 @@ impl Switch {
         left
     }
 
-    fn claim(&mut self, id: CallId, epoch: carillon_model::Epoch) {
+    fn claim(&mut self, id: CallId, epoch: Epoch) {
         self.heirs.claiming.insert(id);
         let by = self.config.node;
         let command = Command::Call(CallCommand::Claim { id, epoch, by });

@@ -101,7 +101,7 @@ impl Switch {
     fn place_of_stored(&mut self, stored: &CallEntry, forwarded: bool) -> Place {
         match stored.owner {
             owner if owner == self.config.node => {
-                if self.resumed && self.resume(stored) {
+                if self.resumed && self.is_tenured() && self.resume(stored) {
                     Place::Here
                 } else {
                     Place::Unknown
@@ -142,9 +142,7 @@ impl Switch {
         let Some((call, leg)) = found else {
             return self.answer(key, Message::response_to(&message, 481, ""));
         };
-        if *method == Method::Invite {
-            self.servers.insert(key.clone(), (call, leg));
-        }
+        self.servers.insert(key.clone(), (call, leg));
         self.drive(
             call,
             carillon_call::Input::Request {

@@ -91,6 +91,10 @@ impl Switch {
             return;
         };
         let invite = cseq.method == Method::Invite;
+        if leg == LegId::CALLER && invite && self.is_heirs_to_refuse(slot, code) {
+            self.heirs.held.insert(slot.call.id(), (key, message));
+            return;
+        }
         if leg == LegId::CALLER && invite && code > 100 {
             self.note_progress(slot, code);
         }
@@ -118,6 +122,13 @@ impl Switch {
                 code,
             });
         }
+    }
+
+    /// A call in set-up may have an heir that rings its phones: what they answer to that here is no refusal of theirs. It
+    /// waits until the cluster has taken our record of the call. Only who gives up by itself hears so at once.
+    fn is_heirs_to_refuse(&self, slot: &Slot, code: u16) -> bool {
+        let set_up = slot.call.summary().answered_at_ms.is_none();
+        code >= 300 && code != 487 && set_up && slot.is_stored() && !self.is_tenured()
     }
 
     fn note_progress(&mut self, slot: &mut Slot, code: u16) {

@@ -75,6 +75,7 @@ impl Switch {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
             return;
         };
+        self.release_refusal(call, outcome == CallOutcome::Accepted);
         if let Some((_, record)) = self.records.waiting.remove(&call)
             && outcome == CallOutcome::Accepted
         {

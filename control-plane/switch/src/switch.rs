@@ -34,7 +34,7 @@ pub struct Switch {
     pub(crate) calls: Calls,
     /// Whose requests of ours are on their way.
     pub(crate) clients: BTreeMap<ClientKey, Asker>,
-    /// Whose INVITEs of peers wait for an answer.
+    /// Whose requests of peers have a transaction.
     pub(crate) servers: BTreeMap<ServerKey, (CallId, LegId)>,
     pub(crate) media_up: BTreeSet<MediaServerId>,
     pub(crate) nodes_down: BTreeSet<NodeId>,

@@ -51,6 +51,13 @@ impl Switch {
         self.tenure.doubt_until_ms.is_some()
     }
 
+    /// Whether this node holds its lease by its own clock. If not, others may have taken its calls without its knowing:
+    /// it goes on with those that it has, and begins nothing that an heir may have begun.
+    pub(crate) fn is_tenured(&self) -> bool {
+        let held = self.tenure.epoch.is_some() && self.now_ms < self.tenure.until_ms;
+        held || !needs_lease(&self.state, self.config.node)
+    }
+
     /// Takes note of the time. A gap in it is how a process learns that it was stopped.
     pub(crate) fn wake(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);

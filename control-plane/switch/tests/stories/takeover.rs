@@ -380,3 +380,48 @@ fn a_phone_whose_connection_died_is_called_back_when_it_registers() {
     office.hang_up("bob");
     office.assert_quiet();
 }
+
+#[test]
+fn a_node_that_is_cut_off_neither_calls_back_nor_refuses_what_an_heir_may_have() {
+    let mut office = ringing(2);
+    office.failing = Some(carillon_switch::ProposalFailure::NoQuorum);
+    office.input(NodeId(1), Input::Quorum(false));
+    for other in [2, 3] {
+        office.input(NodeId(1), Input::NodeDown(NodeId(other)));
+    }
+    office.run(3_000);
+    assert_eq!(office.ladder(), "", "bob's phone is not asked anything");
+    // The heir has silenced it.
+    office.answer("bob", 487);
+    office.run(1_000);
+    let ladder = office.ladder();
+    assert!(!ladder.contains("-> alice"), "{ladder}");
+    office.failing = None;
+    office.input(NodeId(1), Input::Quorum(true));
+    office.run(70_000);
+    assert_eq!(office.records.len(), 1);
+}
+
+#[test]
+fn a_call_that_a_media_server_fenced_does_not_come_back_from_an_old_replica() {
+    let mut office = talking(1);
+    let call = office.state.calls().values().next().unwrap().clone();
+    let fenced = carillon_protocol::Reply::Refused {
+        session: carillon_protocol::SessionId {
+            call: call.id.0,
+            part: 0,
+        },
+        revision: Some(1),
+        reason: carillon_protocol::Reason::Fenced { epoch: 2 },
+    };
+    office.media_says(1, 1, fenced);
+    assert_eq!(office.node(1).load().calls, 0);
+    let bye = office.phone("alice").inside(Method::Bye);
+    office.say("alice", bye);
+    office.run(500);
+    expect![[r#"
+        alice -> n1: BYE
+    "#]]
+    .assert_eq(&office.ladder());
+    assert_eq!(office.node(1).load().calls, 0);
+}
