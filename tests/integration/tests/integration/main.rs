@@ -9,5 +9,6 @@ mod outcomes;
 mod power_cut;
 mod sentences;
 mod single_box;
+mod takeover;
 mod torture;
 mod without_quorum;

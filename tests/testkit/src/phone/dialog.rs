@@ -66,6 +66,14 @@ fn contact(message: &Message) -> Result<Uri> {
     }
 }
 
+impl Dialog {
+    /// Where the other side says that it is from now on: a re-INVITE's Contact.
+    pub fn follow(&mut self, invite: &Message) -> Result<Uri> {
+        self.target = contact(invite)?;
+        Ok(self.target.clone())
+    }
+}
+
 impl Phone {
     /// Waits for the answer to the INVITE that `invite` sent, acknowledges it, and has the call.
     pub fn connect(&mut self, invite: &Message) -> Result<(Dialog, Message)> {

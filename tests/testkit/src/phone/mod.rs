@@ -69,6 +69,11 @@ impl Phone {
         self.wire.transport()
     }
 
+    /// From now on it talks to another node; over UDP only.
+    pub fn turn_to(&mut self, node: SocketAddr) -> Result<()> {
+        self.wire.turn_to(node)
+    }
+
     /// What went over the wire so far, one line a message.
     pub fn ladder(&self) -> String {
         self.ladder.to_string()
