@@ -4,11 +4,13 @@
 mod calm;
 mod dice;
 mod records;
+mod stage;
 mod talk;
 mod victims;
 
 pub use calm::{KEPT_BY_ALLOCATOR, memory_returns};
 pub use dice::Dice;
-pub use records::{Record, only_record, records};
+pub use records::{Record, only_record, only_record_at, records};
+pub use stage::{Seat, Stage, assert_whole};
 pub use talk::{ALICE, BOB, CAROL, Talk, Two};
 pub use victims::Victims;

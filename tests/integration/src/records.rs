@@ -33,8 +33,13 @@ pub fn records(lab: &TestLab, node: usize) -> Result<Vec<Record>> {
 
 /// The one record that there is; waits until every node has it, and that no second one comes with it.
 pub fn only_record(lab: &TestLab) -> Result<Record> {
+    only_record_at(lab, 1..=lab.lab.control.len())
+}
+
+/// The same where some nodes are dead.
+pub fn only_record_at(lab: &TestLab, nodes: impl IntoIterator<Item = usize>) -> Result<Record> {
     let mut seen = Vec::new();
-    for node in 1..=lab.lab.control.len() {
+    for node in nodes {
         let record = eventually("the call record", WRITTEN_WITHIN, || {
             let mut records = records(lab, node)?;
             if records.len() > 1 {

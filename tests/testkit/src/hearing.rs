@@ -5,7 +5,7 @@
 //! out what did not arrive). Codecs change a waveform little enough for that; another sentence does not fit.
 
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// All comparing is done at this rate: speech below 2 kHz is enough to tell words apart.
 const RATE: u32 = 4_000;
@@ -56,6 +56,15 @@ impl Sound {
         // Some phones announce more samples in the header than they have written when they hang up.
         let samples: Vec<i16> = reader.samples::<i16>().map_while(Result::ok).collect();
         Self::new(&samples, spec.sample_rate, spec.channels)
+    }
+
+    /// Several recordings, one after the other.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Self> {
+        let mut samples = Vec::new();
+        for path in paths {
+            samples.extend(Self::read(path)?.samples);
+        }
+        Ok(Self { samples })
     }
 
     /// From interleaved samples.

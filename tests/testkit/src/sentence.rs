@@ -11,6 +11,11 @@ pub const ALICE: &str =
 pub const BOB: &str =
     "Kill any one of them, and no call drops, no phone is forgotten, no setting is lost.";
 
+/// What alice says later in a call, when something has happened to it.
+pub const ALICE_LATER: &str = "I am back on the line now, and nobody had to dial again.";
+/// What bob says later.
+pub const BOB_LATER: &str = "The machine that carried this call is gone, and the call is not.";
+
 /// Who speaks: espeak-ng's name of a voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voice {

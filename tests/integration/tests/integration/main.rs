@@ -7,6 +7,7 @@ mod hold;
 mod load;
 mod outcomes;
 mod power_cut;
+mod real_phones;
 mod sentences;
 mod single_box;
 mod takeover;

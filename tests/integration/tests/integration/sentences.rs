@@ -1,104 +1,27 @@
 //! Real phones on different nodes talk a sentence each way: what each hears is the other's sentence, whole.
 
 use anyhow::{Result, ensure};
-use carillon_integration::{ALICE, BOB, only_record};
-use carillon_testkit::hearing::{Sound, judge};
-use carillon_testkit::lab::LabOptions;
+use carillon_integration::{ALICE, BOB, Seat, Stage, assert_whole, only_record};
+use carillon_testkit::Account;
 use carillon_testkit::phone::Transport;
-use carillon_testkit::sentence::{self, Shape, Voice, speak};
-use carillon_testkit::softphone::{Baresip, BaresipOptions, Codec, Linphone};
+use carillon_testkit::sentence::Shape;
+use carillon_testkit::softphone::{Codec, Linphone};
 use carillon_testkit::wait::talk_for;
-use carillon_testkit::{Account, TestLab};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Long enough for both sentences and the silence before them.
 const TALK: Duration = Duration::from_secs(9);
-const SILENCE_S: u32 = 60;
 const SOON: Duration = Duration::from_secs(15);
-
-struct Stage {
-    lab: TestLab,
-    folder: TempDir,
-    alice_says: PathBuf,
-    bob_says: PathBuf,
-}
-
-impl Stage {
-    /// A cluster whose phones have hosts of their own, and the two sentences in the shape of a codec.
-    fn new(alice: Shape, bob: Shape) -> Result<Self> {
-        let lab = TestLab::up(LabOptions {
-            namespaces: true,
-            ..LabOptions::default()
-        })?;
-        lab.found_company(&[Account::of(ALICE), Account::of(BOB)])?;
-        let folder = tempfile::tempdir()?;
-        let alice_says = speak(
-            folder.path(),
-            "alice",
-            sentence::ALICE,
-            Voice::Alice,
-            alice,
-            SILENCE_S,
-        )?;
-        let bob_says = speak(
-            folder.path(),
-            "bob",
-            sentence::BOB,
-            Voice::Bob,
-            bob,
-            SILENCE_S,
-        )?;
-        Ok(Self {
-            lab,
-            folder,
-            alice_says,
-            bob_says,
-        })
-    }
-
-    fn baresip(
-        &self,
-        line: u32,
-        host: usize,
-        node: usize,
-        codec: Codec,
-        transport: Transport,
-        says: &Path,
-    ) -> Result<Baresip> {
-        let phone = &self.lab.lab.phones[host - 1];
-        let node = match transport {
-            Transport::Udp | Transport::Tcp => self.lab.sip(node)?,
-            Transport::Tls => self.lab.sip_tls(node)?,
-        };
-        let options = BaresipOptions {
-            account: Account::of(line),
-            node,
-            local: phone.address,
-            transport,
-            codec,
-            says: says.to_path_buf(),
-            answers: true,
-            authority: (transport == Transport::Tls).then(|| self.lab.lab.ca.clone()),
-        };
-        let mut started =
-            Baresip::start(&options, |program| self.lab.on_host(&phone.name, program))?;
-        started.until_registered(SOON)?;
-        Ok(started)
-    }
-}
-
-fn assert_whole(who: &str, said: &Path, heard: &Path) -> Result<()> {
-    let hearing = judge(&Sound::read(said)?, &Sound::read(heard)?);
-    ensure!(hearing.is_whole(), "{who} heard {hearing:?}");
-    Ok(())
-}
 
 fn two_baresips_talk(codec: Codec, transport: Transport) -> Result<()> {
     let stage = Stage::new(codec.shape(), codec.shape())?;
-    let mut alice = stage.baresip(ALICE, 1, 1, codec, transport, &stage.alice_says)?;
-    let mut bob = stage.baresip(BOB, 2, 2, codec, transport, &stage.bob_says)?;
+    let at = |node| Seat {
+        node,
+        codec,
+        transport,
+    };
+    let mut alice = stage.alice(at(1))?;
+    let mut bob = stage.bob(at(2))?;
     alice.dial(&BOB.to_string())?;
     alice.until_event("CALL_ESTABLISHED", SOON)?;
     bob.until_event("CALL_ESTABLISHED", SOON)?;
@@ -113,7 +36,6 @@ fn two_baresips_talk(codec: Codec, transport: Transport) -> Result<()> {
         "{record:?}"
     );
     stage.lab.until_no_call_is_left(SOON)?;
-    drop(stage.folder);
     Ok(())
 }
 
@@ -149,7 +71,11 @@ fn linphone_and_baresip() -> Result<()> {
         |program| stage.lab.on_host(alice_host, program),
     )?;
     alice.until_registered(SOON)?;
-    let mut bob = stage.baresip(BOB, 2, 3, Codec::Pcma, Transport::Udp, &stage.bob_says)?;
+    let mut bob = stage.bob(Seat {
+        node: 3,
+        codec: Codec::Pcma,
+        transport: Transport::Udp,
+    })?;
     alice.command(&format!("call {BOB}"))?;
     bob.until_event("CALL_ESTABLISHED", SOON)?;
     talk_for(TALK);

@@ -150,6 +150,29 @@ impl Baresip {
         self.control.command("resume", "")
     }
 
+    /// Says what is in another file, from its beginning.
+    pub fn say(&mut self, says: &Path) -> Result<()> {
+        self.control
+            .command("ausrc", &format!("aufile,{}", says.display()))
+    }
+
+    /// RTP packets that came in during its last call, as it counts them at the end. After a hold its recorder stays
+    /// silent, so this is all that it tells of what it hears then.
+    pub fn packets_heard(&self) -> Result<u32> {
+        let counted = self.printed.last("X-RTP-Stat:");
+        let field = |text: &str| {
+            text.split(';')
+                .find_map(|field| field.strip_prefix("PR=")?.parse().ok())
+        };
+        counted.as_deref().and_then(field).with_context(|| {
+            format!(
+                "{} has counted no packets; its log:\n{}",
+                self.name,
+                self.log()
+            )
+        })
+    }
+
     /// Waits for something that baresip tells: `CALL_RINGING`, `CALL_ESTABLISHED`, `CALL_CLOSED` and so on.
     pub fn until_event(&mut self, kind: &str, limit: Duration) -> Result<()> {
         let (name, control) = (&self.name, &mut self.control);
@@ -160,14 +183,19 @@ impl Baresip {
         .with_context(|| format!("the phone's log:\n{}", self.log()))
     }
 
-    /// What it heard in its last call: one channel mixed by the judge. The file is whole once the call is closed.
-    pub fn heard(&self) -> Result<PathBuf> {
+    /// The recordings of what it hears, oldest first. One is whole once the call is closed.
+    pub fn recordings(&self) -> Result<Vec<PathBuf>> {
         let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path().join("heard"))?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .collect();
         files.sort();
-        files.pop().with_context(|| {
+        Ok(files)
+    }
+
+    /// What it heard in its last call: one channel mixed by the judge. The file is whole once the call is closed.
+    pub fn heard(&self) -> Result<PathBuf> {
+        self.recordings()?.pop().with_context(|| {
             format!(
                 "{} heard nothing at all; its log:\n{}",
                 self.name,

@@ -61,6 +61,16 @@ impl Printed {
         self.lines().iter().any(|(_, line)| line.contains(text))
     }
 
+    /// The last line that begins with this.
+    pub(crate) fn last(&self, beginning: &str) -> Option<String> {
+        let lines = self.lines();
+        let found = lines
+            .iter()
+            .rev()
+            .find(|(_, line)| line.starts_with(beginning));
+        found.map(|(_, line)| line.clone())
+    }
+
     /// The last lines, without the running figures of a call and without SIP messages.
     pub(crate) fn tail(&self, count: usize) -> String {
         let lines = self.lines();
