@@ -5,6 +5,7 @@ use carillon_testkit::phone::Transport;
 use carillon_testkit::sentence::{self, Voice, speak};
 use carillon_testkit::softphone::{Baresip, BaresipOptions, Codec};
 use carillon_testkit::{Account, TestLab};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,32 +21,31 @@ const SILENCE_S: u32 = 120;
 pub(crate) struct Voices {
     pub(crate) alice: PathBuf,
     pub(crate) bob: PathBuf,
+    pub(crate) alice_later: PathBuf,
+    pub(crate) bob_later: PathBuf,
 }
 
 impl Voices {
     pub(crate) fn record(folder: &Path) -> Result<Self> {
-        let shape = CODEC.shape();
+        let say = |name, text, voice| speak(folder, name, text, voice, CODEC.shape(), SILENCE_S);
         Ok(Self {
-            alice: speak(
-                folder,
-                "alice",
-                sentence::ALICE,
-                Voice::Alice,
-                shape,
-                SILENCE_S,
-            )?,
-            bob: speak(folder, "bob", sentence::BOB, Voice::Bob, shape, SILENCE_S)?,
+            alice: say("alice", sentence::ALICE, Voice::Alice)?,
+            bob: say("bob", sentence::BOB, Voice::Bob)?,
+            alice_later: say("alice-later", sentence::ALICE_LATER, Voice::Alice)?,
+            bob_later: say("bob-later", sentence::BOB_LATER, Voice::Bob)?,
         })
     }
 }
 
-/// Where alice and bob are, and who dies: a follower that holds neither of their phones.
+/// Where alice and bob are, and who dies: first a follower that holds neither of their phones, then the node of alice's
+/// phone, which leads the cluster and owns the call.
 pub(crate) struct Cast {
-    pub(crate) alice_node: usize,
-    bob_node: usize,
+    alice_node: usize,
+    pub(crate) bob_node: usize,
+    follower_node: usize,
     pub(crate) at_alice: String,
     pub(crate) at_bob: String,
-    pub(crate) victim: String,
+    pub(crate) follower: String,
 }
 
 impl Cast {
@@ -57,9 +57,10 @@ impl Cast {
         Self {
             alice_node: leader,
             bob_node: at(1),
+            follower_node: at(2),
             at_alice: name(leader),
             at_bob: name(at(1)),
-            victim: name(at(2)),
+            follower: name(at(2)),
         }
     }
 
@@ -85,8 +86,14 @@ impl Cast {
             phone("alice", 0),
             node(self.alice_node),
             node(self.bob_node),
+            node(self.follower_node),
             phone("bob", 1),
         ]
+    }
+
+    /// Who is there when alice's node has died.
+    pub(crate) fn survivors(&self, lab: &TestLab) -> [IpAddr; 2] {
+        [self.bob_node, self.follower_node].map(|node| lab.lab.control[node - 1].address.into())
     }
 }
 

@@ -3,10 +3,10 @@
 use carillon_testkit::softphone::Sighting;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Letters between two rails.
-const GAP: usize = 26;
+const GAP: usize = 22;
 /// Where the seconds stand.
 const MARGIN: &str = "            ";
 
@@ -46,6 +46,26 @@ pub(crate) fn draw(rails: &[Rail], sightings: &[Sighting], remarks: &[Remark]) -
         let _ = writeln!(text, "{after:>10.3}  {line}");
     }
     text
+}
+
+/// How long after a moment the first request of one of these nodes reached a phone.
+pub(crate) fn until_first_from(
+    sightings: &[Sighting],
+    after: Instant,
+    nodes: &[IpAddr],
+) -> Option<Duration> {
+    let said = |sighting: &&Sighting| {
+        sighting.at > after
+            && sighting.method == "INVITE"
+            && !sighting.what.starts_with("SIP/2.0")
+            && nodes.contains(&sighting.from.ip())
+    };
+    let first = sightings
+        .iter()
+        .filter(said)
+        .map(|sighting| sighting.at)
+        .min()?;
+    Some(first - after)
 }
 
 fn label(sighting: &Sighting) -> String {
@@ -89,7 +109,7 @@ fn arrow(rails: usize, from: usize, to: usize, label: &str) -> String {
     }
     let text: Vec<char> = format!(" {label} ")
         .chars()
-        .take(right - left - 3)
+        .take(right - left - 4)
         .collect();
     let start = left + (right - left - text.len()) / 2;
     row.splice(start..start + text.len(), text);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: a cluster, two real phones, one call, and a node that dies in the middle of it.
+//! `cargo xtask demo`: a cluster, two real phones, one call, and nodes that die in the middle of it.
 
 mod cast;
 mod interrupt;
@@ -20,9 +20,9 @@ use cast::{BOB, Cast, SOON, Voices};
 use ladder::Remark;
 use show::{act, say};
 
-/// The node dies in the middle of the sentences.
+/// A node dies in the middle of the sentences.
 const UNTIL_THE_KILL: Duration = Duration::from_millis(3_500);
-const AFTER_THE_KILL: Duration = Duration::from_secs(6);
+const REST: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let once = env::args().any(|argument| argument == "--once");
@@ -49,8 +49,8 @@ fn demonstrate(once: bool) -> Result<()> {
         ..LabOptions::default()
     };
     let company = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo/company.yaml");
-    let lab = TestLab::up_for_people(options, dir, &company)?;
-    let outcome = the_call(&lab, dir);
+    let mut lab = TestLab::up_for_people(options, dir, &company)?;
+    let outcome = the_call(&mut lab, dir);
     if outcome.is_err() {
         show::logs(&lab);
     } else if !once {
@@ -65,7 +65,7 @@ fn demonstrate(once: bool) -> Result<()> {
     outcome
 }
 
-fn the_call(lab: &TestLab, dir: &Path) -> Result<()> {
+fn the_call(lab: &mut TestLab, dir: &Path) -> Result<()> {
     let leader = eventually("the cluster has a leader", SOON, || Ok(lab.leader()))?;
     let cast = Cast::around(lab, leader);
     show::hosts(lab, leader);
@@ -98,50 +98,84 @@ fn the_call(lab: &TestLab, dir: &Path) -> Result<()> {
 
     act(&format!(
         "kill -9 {}, a follower, in the middle of their sentences",
-        cast.victim
+        cast.follower
     ));
-    lab.kill(&cast.victim)?;
-    let remark = Remark {
-        at: Instant::now(),
-        text: format!("{} is killed; the talk goes on", cast.victim),
-    };
+    let mut remarks = vec![kill(lab, &cast.follower, "a follower, is killed")?];
+    say("it is dead; they talk on");
+    talk_for(REST);
+    lab.start(&cast.follower)?;
     say(&format!(
-        "it is dead; they talk for {} s more, then alice hangs up",
-        AFTER_THE_KILL.as_secs()
+        "{} is started again, on its old data",
+        cast.follower
     ));
-    talk_for(AFTER_THE_KILL);
+
+    act(&format!(
+        "kill -9 {}, which owns the call and leads the cluster, while they speak again",
+        cast.at_alice
+    ));
+    alice.say(&voices.alice_later)?;
+    bob.say(&voices.bob_later)?;
+    say(&format!("alice says “{}”", sentence::ALICE_LATER));
+    say(&format!("bob says   “{}”", sentence::BOB_LATER));
+    talk_for(UNTIL_THE_KILL);
+    let killed = kill(lab, &cast.at_alice, "owner and leader, is killed")?;
+    let heir = eventually("a survivor carries the call on", SOON, || {
+        show::heir(lab, &cast)
+    })?;
+    say(&format!("it is dead, and {heir} carries the call on"));
+    talk_for(REST);
     alice.hang_up()?;
     bob.until_event("CALL_CLOSED", SOON)?;
-    let record = eventually("the call record", SOON, || {
-        show::record(lab, cast.alice_node)
-    })?;
+    let record = eventually("the call record", SOON, || show::record(lab, cast.bob_node))?;
 
     act("The call as the phones saw it, in seconds");
     let mut sightings = alice.trace();
     sightings.extend(bob.trace());
-    print!("{}", ladder::draw(&cast.rails(lab), &sightings, &[remark]));
+    let silence = ladder::until_first_from(&sightings, killed.at, &cast.survivors(lab));
+    remarks.push(killed);
+    print!("{}", ladder::draw(&cast.rails(lab), &sightings, &remarks));
+    if let Some(silence) = silence {
+        say(&format!(
+            "the heir spoke to a phone {} ms after the kill",
+            silence.as_millis()
+        ));
+    }
 
     act("What they heard, by comparing what was recorded with what was said");
-    let bob_heard = tell("bob", "alice", &voices.alice, &bob.heard()?)?;
-    let alice_heard = tell("alice", "bob", &voices.bob, &alice.heard()?)?;
+    let by_bob = Sound::read_all(&bob.recordings()?)?;
+    let by_alice = Sound::read_all(&alice.recordings()?)?;
+    let whole = [
+        tell("bob", "alice's first", &voices.alice, &by_bob)?,
+        tell("alice", "bob's first", &voices.bob, &by_alice)?,
+        tell("bob", "alice's second", &voices.alice_later, &by_bob)?,
+        tell("alice", "bob's second", &voices.bob_later, &by_alice)?,
+    ];
 
     act("The call record, written once by the cluster");
     show::story(&record);
     ensure!(
-        bob_heard.is_whole() && alice_heard.is_whole(),
+        whole.iter().all(Hearing::is_whole),
         "a sentence was not heard whole"
     );
-    lab.until_no_call_is_left(SOON)
+    eventually("no call is left", SOON, || show::none_left(lab, &cast))
 }
 
-fn tell(who: &str, whom: &str, said: &Path, heard: &Path) -> Result<Hearing> {
-    let hearing = judge(&Sound::read(said)?, &Sound::read(heard)?);
+fn kill(lab: &TestLab, name: &str, what: &str) -> Result<Remark> {
+    lab.kill(name)?;
+    Ok(Remark {
+        at: Instant::now(),
+        text: format!("{name}, {what}; the talk goes on"),
+    })
+}
+
+fn tell(who: &str, which: &str, said: &Path, heard: &Sound) -> Result<Hearing> {
+    let hearing = judge(&Sound::read(said)?, heard);
     let gap = match hearing.longest_gap_ms {
         0 => "without a gap".to_owned(),
         gap => format!("with a gap of {gap} ms"),
     };
     say(&format!(
-        "{who} heard {:.0} % of {whom}'s sentence, {gap}",
+        "{who:<5} heard {:.0} % of {which} sentence, {gap}",
         hearing.coverage * 100.0
     ));
     Ok(hearing)

@@ -1,10 +1,12 @@
 //! What the demonstration prints between its acts.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use carillon_testkit::TestLab;
 use carillon_testkit::lab::program;
 use serde_json::Value;
 use std::fs;
+
+use crate::cast::Cast;
 
 /// The heading of an act.
 pub(crate) fn act(text: &str) {
@@ -44,10 +46,31 @@ pub(crate) fn registered(lab: &TestLab, node: usize) -> Result<Option<()>> {
     Ok((known == 2).then_some(()))
 }
 
-/// The newest call record, once it is written.
+/// The node that owns the call since alice's has died.
+pub(crate) fn heir(lab: &TestLab, cast: &Cast) -> Result<Option<String>> {
+    let calls = calls(lab, cast)?;
+    let call = calls.first().context("the call is up")?;
+    let owner = call["owner"].as_str().context("a call has an owner")?;
+    Ok((owner != cast.at_alice).then(|| owner.to_owned()))
+}
+
+pub(crate) fn none_left(lab: &TestLab, cast: &Cast) -> Result<Option<()>> {
+    Ok(calls(lab, cast)?.is_empty().then_some(()))
+}
+
+fn calls(lab: &TestLab, cast: &Cast) -> Result<Vec<Value>> {
+    let answer = lab.api(cast.bob_node)?.get("/api/v1/calls?limit=10")?;
+    answer["items"]
+        .as_array()
+        .cloned()
+        .context("a list of calls")
+}
+
+/// The one call record, once it is written.
 pub(crate) fn record(lab: &TestLab, node: usize) -> Result<Option<Value>> {
     let answer = lab.api(node)?.get("/1.1/call_logs?limit=10")?;
     let records = answer["items"].as_array().context("a list of records")?;
+    ensure!(records.len() <= 1, "one call has {} records", records.len());
     Ok(records.first().cloned())
 }
 
