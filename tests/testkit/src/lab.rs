@@ -349,9 +349,7 @@ impl Drop for TestLab {
             eprintln!("the lab did not end: {error:#}");
         }
         let keep = thread::panicking() || env::var_os("CARILLON_KEEP_LABS").is_some();
-        if keep
-            && let Folder::Passing(folder) = &mut self.folder
-        {
+        if keep && let Folder::Passing(folder) = &mut self.folder {
             folder.disable_cleanup(true);
             eprintln!("the lab's logs stay in {}", folder.path().display());
         }
