@@ -131,13 +131,7 @@ impl Switch {
         }
     }
 
-    pub(crate) fn requested_inside(
-        &mut self,
-        key: ServerKey,
-        flow: Flow,
-        method: &Method,
-        message: Message,
-    ) {
+    pub(crate) fn requested_inside(&mut self, key: ServerKey, flow: Flow, message: Message) {
         let found = dialog_of(&message).and_then(|dialog| self.leg_of(&dialog));
         let Some((call, leg)) = found else {
             return self.answer(key, Message::response_to(&message, 481, ""));

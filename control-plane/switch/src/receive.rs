@@ -59,7 +59,7 @@ impl Switch {
             return;
         };
         if message.to().is_ok_and(|to| to.tag().is_some()) {
-            return self.requested_inside(key, flow, &method, message);
+            return self.requested_inside(key, flow, message);
         }
         if let Err(refusal) = CAPABILITIES.check(&message) {
             return self.answer(key, refusal.respond(&message));

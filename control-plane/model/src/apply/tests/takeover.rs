@@ -104,7 +104,7 @@ fn the_calls_of_one_node_are_spread_over_the_others() {
     let mut won = BTreeMap::<u64, usize>::new();
     for call in 0..3_000u128 {
         let heir = (1..=3)
-            .max_by_key(|node| rendezvous(CallId(call << 64 | call * 7), NodeId(*node)))
+            .max_by_key(|node| rendezvous(CallId((call << 64) | (call * 7)), NodeId(*node)))
             .unwrap();
         *won.entry(heir).or_default() += 1;
     }
