@@ -89,10 +89,9 @@ pub(crate) fn serve(
         metrics,
         tls,
         connections_max,
+        first_connection,
         connections_per_source_max,
     } = setup;
-    // Above all connections of earlier processes: they had fewer than 2^20 in a millisecond.
-    let first_connection = clock.now_ms() << 20;
     let connections = Connections::new(
         node,
         first_connection,
@@ -137,6 +136,7 @@ pub(crate) struct Setup {
     pub(crate) metrics: Metrics,
     pub(crate) tls: Tls,
     pub(crate) connections_max: usize,
+    pub(crate) first_connection: u64,
     pub(crate) connections_per_source_max: usize,
 }
 

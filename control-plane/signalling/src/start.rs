@@ -46,7 +46,7 @@ impl Signalling {
     pub fn start(
         config: &Config,
         bound: Bound,
-        switch: carillon_switch::Config,
+        mut switch: carillon_switch::Config,
         surroundings: Surroundings,
     ) -> anyhow::Result<Self> {
         let Surroundings {
@@ -57,12 +57,15 @@ impl Signalling {
             clock,
         } = surroundings;
         let node = NodeId(cluster.node().0);
+        // Above all connections of earlier processes: they had fewer than 2^20 in a millisecond.
+        switch.first_connection = clock.now_ms() << 20;
         let setup = Setup {
             node,
             clock,
             metrics: metrics.clone(),
             tls: Tls::new(tls.as_ref())?,
             connections_max: config.connections_max,
+            first_connection: switch.first_connection,
             connections_per_source_max: config.connections_per_source_max,
         };
         let (sockets, inbound, listening) = serve(bound, setup);

@@ -498,7 +498,35 @@ fn way_of(config: &Config, nodes_down: &BTreeSet<NodeId>, flow: &Flow) -> Way {
             }
             None => Way::Lost,
         },
+        // The heir holds the phone's connection itself.
+        Transport::Tcp | Transport::Tls if own && flow.connection >= config.first_connection => {
+            Way::Same
+        }
         // Connections end with their process.
         Transport::Tcp | Transport::Tls => Way::Lost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_a_way_for_as_long_as_its_process_lives() {
+        let mut config = Config::new(NodeId(1), Vec::new());
+        config.first_connection = 1_000;
+        let flow = |node, connection| Flow {
+            node: NodeId(node),
+            transport: Transport::Tcp,
+            local: "192.0.2.1:5060".parse().unwrap(),
+            peer: "192.0.2.9:40000".parse().unwrap(),
+            connection,
+        };
+        let down = BTreeSet::from([NodeId(3)]);
+        let way = |node, connection| way_of(&config, &down, &flow(node, connection));
+        assert_eq!(way(1, 1_000), Way::Same, "our own");
+        assert_eq!(way(1, 999), Way::Lost, "of our former life");
+        assert_eq!(way(2, 7), Way::Same, "of a node that lives");
+        assert_eq!(way(3, 1_007), Way::Lost, "of one that has gone");
     }
 }

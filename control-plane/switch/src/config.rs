@@ -10,6 +10,8 @@ pub struct Config {
     /// Where it takes SIP, as others see it. The `local` of each [`carillon_model::Flow`] that comes in is one of
     /// these addresses, also where the socket is bound to all addresses of the machine.
     pub listeners: Vec<SipListener>,
+    /// Connections of this process have numbers from here on; those with smaller ones have ended with an earlier process.
+    pub first_connection: u64,
     /// What our responses say of us (`Server`); nothing when empty.
     pub server: String,
     /// Calls.
@@ -61,6 +63,7 @@ impl Config {
         Self {
             node,
             listeners,
+            first_connection: u64::MAX,
             server: concat!("Carillon/", env!("CARGO_PKG_VERSION")).to_owned(),
             policy: Policy::default(),
             registrar: Registrar::default(),
