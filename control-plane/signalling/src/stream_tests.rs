@@ -41,6 +41,7 @@ impl Node {
             metrics: Metrics::new(),
             tls: Tls::new(None).unwrap(),
             connections_max: 10_000,
+            first_connection: 1,
             connections_per_source_max,
         };
         let (sockets, inbound, tasks) = serve(Bound::bind(&config).unwrap(), setup);
