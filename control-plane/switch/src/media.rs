@@ -25,6 +25,8 @@ pub(crate) struct MediaLink {
     /// How long an answer is waited for.
     until_ms: Option<u64>,
     releasing: bool,
+    /// The call wants it no more, and no server has said that it is gone.
+    unwanted: bool,
 }
 
 impl MediaLink {
@@ -80,6 +82,7 @@ impl Switch {
             return;
         };
         slot.media.releasing = true;
+        slot.media.unwanted = true;
         slot.media.until_ms = Some(self.now_ms + REPLY_LIMIT_MS);
         self.put(Output::Media { server, request });
     }
@@ -270,7 +273,7 @@ impl Switch {
         self.media_up.insert(server);
         for id in self.calls_on(server) {
             self.with_call(id, |switch, slot| {
-                let request = match (&slot.media.descriptor, slot.media.releasing) {
+                let request = match (&slot.media.descriptor, slot.media.unwanted) {
                     (Some(descriptor), false) => Some(Request::Put(descriptor.clone())),
                     (_, true) => release_of(slot),
                     (None, false) => None,
