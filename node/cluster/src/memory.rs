@@ -63,6 +63,8 @@ enum Flushing {
     OnDemand,
     /// Says at once what is true only on demand: a bug, planted.
     Lying,
+    /// The same for single values, which no flush makes durable: a bug, planted.
+    Forgetful,
 }
 
 /// A log store in memory. Clones are the same store.
@@ -93,6 +95,11 @@ impl MemoryStore {
     /// A store with a planted bug: it says at once that things are durable, and they are when `flush` is called.
     pub fn lying() -> Self {
         Self::with(Disk::default(), Flushing::Lying)
+    }
+
+    /// A store with a planted bug: single values, such as votes, are never on disk, and it says that they are.
+    pub fn forgetful() -> Self {
+        Self::with(Disk::default(), Flushing::Forgetful)
     }
 
     fn with(disk: Disk, flushing: Flushing) -> Self {
@@ -184,7 +191,18 @@ impl MemoryStore {
             return Err(broken());
         }
         disk.visible.write(&write);
-        match self.flushing {
+        let flushing = match (self.flushing, &write) {
+            (Flushing::Forgetful, Write::Value(..)) => Flushing::Forgetful,
+            (Flushing::Forgetful, _) => Flushing::OnDemand,
+            (flushing, _) => flushing,
+        };
+        match flushing {
+            Flushing::Forgetful => {
+                drop(disk);
+                if let Some(flushed) = flushed {
+                    flushed.complete(Ok(()));
+                }
+            }
             Flushing::AtOnce => {
                 disk.durable.write(&write);
                 drop(disk);

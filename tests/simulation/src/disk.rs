@@ -12,7 +12,15 @@ const LONGEST_STALL_US: u64 = 80_000;
 pub(crate) fn empty(planted: Option<Planted>) -> MemoryStore {
     match planted {
         Some(Planted::AcknowledgeBeforeFlush) => MemoryStore::lying(),
-        Some(Planted::AcknowledgeBeforeCommit) | None => MemoryStore::flushed_on_demand(),
+        Some(Planted::ForgetVotes) => MemoryStore::forgetful(),
+        Some(
+            Planted::AcknowledgeBeforeCommit
+            | Planted::ReuseId
+            | Planted::DenyUnknownCalls
+            | Planted::RestartNumbers
+            | Planted::IgnoreEpochs,
+        )
+        | None => MemoryStore::flushed_on_demand(),
     }
 }
 

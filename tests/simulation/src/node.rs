@@ -39,6 +39,7 @@ const START_PAUSE_US: u64 = 200_000;
 pub(crate) struct ControlNode {
     pub(crate) number: u8,
     dice: Dice,
+    planted: Option<Planted>,
     store: MemoryStore,
     lives: u64,
     pub(crate) life: Option<Life>,
@@ -99,6 +100,7 @@ impl ControlNode {
         Self {
             number,
             dice,
+            planted,
             store: disk::empty(planted),
             lives: 0,
             life: None,
@@ -209,7 +211,10 @@ impl ControlNode {
             common.processes.remove(&self.number);
         }
         life.gate.shut();
+        // One disk alone: what a majority has is not lost with it.
+        let disk_dies = self.planted == Some(Planted::ReuseId) && self.number == 1;
         self.store = match death {
+            Death::Power if disk_dies => disk::empty(self.planted),
             Death::Power => self.store.after_power_cut(),
             Death::Kill => self.store.after_kill(),
         };

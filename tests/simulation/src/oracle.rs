@@ -13,6 +13,8 @@ use crate::phone::{self, Told};
 use crate::world::{Failure, NODES, PHONES, Verdict, World, ensure, failure};
 
 const RECORDS_READ: usize = 10_000;
+/// A node promises no more than this by itself.
+const ALONE_S: u32 = 60;
 
 /// A 200 to a REGISTER.
 #[derive(Clone, Debug)]
@@ -21,6 +23,17 @@ struct Confirmed {
     call_id: String,
     cseq: u32,
     until_ms: u64,
+    /// By the node that the phone registers with, without the quorum's word.
+    alone: bool,
+}
+
+/// A request that was not granted.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    phone: u8,
+    method: &'static str,
+    code: u16,
+    asked_us: u64,
 }
 
 /// Remembers every promise.
@@ -38,6 +51,9 @@ pub(crate) struct Oracle {
     recorded: BTreeSet<CallId>,
     /// Calls that went ahead without the quorum's word: what was told of them may be forgotten.
     unprotected: BTreeSet<CallId>,
+    refused: Vec<Refused>,
+    /// No call ends but by its phones: connections and records are as many as each other.
+    nothing_fails: bool,
     reads: usize,
     wrong_read: Option<Failure>,
 }
@@ -59,6 +75,7 @@ impl Oracle {
                         call_id,
                         cseq,
                         until_ms,
+                        alone: expires_s <= ALONE_S,
                     };
                     self.bindings.insert(phone, confirmed);
                 }
@@ -66,7 +83,23 @@ impl Oracle {
             Told::Connected { number } => {
                 self.connected.push((phone::extension(phone), number));
             }
-            Told::Refused { .. } | Told::Unanswered { .. } => {}
+            Told::Refused {
+                method,
+                code,
+                asked_us,
+            } => self.refused.push(Refused {
+                phone,
+                method,
+                code,
+                asked_us,
+            }),
+            // What a phone says to itself (RFC 3261 §8.1.3.1).
+            Told::Unanswered { method, asked_us } => self.refused.push(Refused {
+                phone,
+                method,
+                code: 408,
+                asked_us,
+            }),
         }
     }
 
@@ -88,6 +121,33 @@ impl Oracle {
             {
                 self.calls.insert(*call);
             }
+        }
+    }
+
+    /// A process has ended: what it promised by itself to these phones it takes with it.
+    pub(crate) fn died(&mut self, phones: impl Fn(u8) -> bool) {
+        self.bindings
+            .retain(|phone, confirmed| !confirmed.alone || !phones(*phone));
+    }
+
+    /// From now on every record has to be of a connection that a caller knows of.
+    pub(crate) fn nothing_fails(&mut self) {
+        self.nothing_fails = true;
+    }
+
+    /// Requests inside of a call that were sent since then have been granted, whoever the owner was.
+    pub(crate) fn granted_since(&self, since_us: u64) -> Verdict {
+        let inside = ["BYE", "re-INVITE"];
+        let refused = self
+            .refused
+            .iter()
+            .find(|refused| inside.contains(&refused.method) && refused.asked_us >= since_us);
+        match refused {
+            None => Ok(()),
+            Some(refused) => Err(failure(format_args!(
+                "a {} of phone{} is answered {} although the call goes on",
+                refused.method, refused.phone, refused.code
+            ))),
         }
     }
 
@@ -166,6 +226,11 @@ impl Oracle {
                 "call {call} has no record on node{node}"
             );
         }
+        let (connected, written) = (self.connected.len(), written.len());
+        ensure!(
+            !self.nothing_fails || connected == written,
+            "there were {connected} calls, node{node} has {written} records"
+        );
         for (caller, number) in &self.connected {
             let told = self
                 .connected

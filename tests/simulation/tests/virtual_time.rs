@@ -57,7 +57,7 @@ fn another_seed_plays_another_story() {
 
 #[test]
 fn a_node_that_acknowledges_before_the_commit_is_found() {
-    let failure = is_found(Planted::AcknowledgeBeforeCommit);
+    let failure = is_found(Planted::AcknowledgeBeforeCommit, &[Story::LeaderDies]);
     assert!(
         failure.contains("missing"),
         "found by something else: {failure}"
@@ -66,16 +66,47 @@ fn a_node_that_acknowledges_before_the_commit_is_found() {
 
 #[test]
 fn a_disk_that_acknowledges_before_the_flush_is_found() {
-    is_found(Planted::AcknowledgeBeforeFlush);
+    is_found(
+        Planted::AcknowledgeBeforeFlush,
+        &[Story::PowerCut, Story::LeaderDies],
+    );
 }
 
-fn is_found(planted: Planted) -> String {
+#[test]
+fn a_node_that_forgets_its_votes_is_found() {
+    is_found(Planted::ForgetVotes, &[Story::LeaderDies, Story::Chaos]);
+}
+
+#[test]
+fn a_node_that_comes_back_with_an_empty_disk_and_its_old_id_is_found() {
+    is_found(Planted::ReuseId, &[Story::PowerCut, Story::LeaderDies]);
+}
+
+#[test]
+fn a_node_that_answers_481_for_calls_of_others_is_found() {
+    let failure = is_found(Planted::DenyUnknownCalls, &[Story::OwnerDies]);
+    assert!(
+        failure.contains("481"),
+        "found by something else: {failure}"
+    );
+}
+
+#[test]
+fn an_heir_that_numbers_its_requests_from_one_is_found() {
+    is_found(Planted::RestartNumbers, &[Story::OwnerDies]);
+}
+
+#[test]
+fn a_node_that_goes_on_with_a_call_of_its_heir_is_found() {
+    is_found(Planted::IgnoreEpochs, &[Story::OwnerDies]);
+}
+
+fn is_found(planted: Planted, stories: &[Story]) -> String {
     let options = Options {
         planted: Some(planted),
         ..Options::default()
     };
-    let stories = [Story::PowerCut, Story::LeaderDies];
-    let found = search(1..=SEARCHED, &stories, options, |_, _, _| ());
+    let found = search(1..=SEARCHED, stories, options, |_, _, _| ());
     let found = found.expect("the bug is found");
     let again = play(found.story, found.seed, options);
     assert_eq!(

@@ -5,6 +5,7 @@ use carillon_sip::dialog::Dialog;
 use carillon_sip::transaction::{self, ServerKey};
 use carillon_sip::{Message, Method, Name};
 
+use super::ask::ALLOWED;
 use super::conversation::{Repeated, voice_target};
 use super::{Conversation, Phone, Stage};
 use crate::clock;
@@ -19,7 +20,8 @@ impl Phone {
             Some(Method::Invite) if inside => return self.renegotiate(key, &request),
             Some(Method::Invite) => return self.ring(key, request),
             Some(Method::Bye) => return self.other_hangs_up(key, &request),
-            Some(Method::Update | Method::Info) => 200,
+            Some(Method::Update) => return self.updated(key, &request),
+            Some(Method::Info) => 200,
             Some(_) | None => 405,
         };
         self.respond(key, Message::response_to(&request, code, ""));
@@ -33,7 +35,7 @@ impl Phone {
         dialog.is_some_and(|dialog| dialog.is_of(request))
     }
 
-    fn respond(&mut self, key: ServerKey, message: Message) {
+    pub(super) fn respond(&mut self, key: ServerKey, message: Message) {
         let input = transaction::Input::Respond { key, message };
         self.layer.handle_input(clock::now_ms(), input);
         self.settle();
@@ -69,7 +71,7 @@ impl Phone {
     /// Somebody lifts the receiver.
     pub(super) fn accept(&mut self) {
         let version = 1;
-        let sdp = self.description(version);
+        let sdp = self.description(version, "sendrecv");
         let Some(talk) = &mut self.conversation else {
             return;
         };
@@ -80,9 +82,7 @@ impl Phone {
         let mut response = Message::response_to(&talk.invite, 200, "");
         response.add_to_tag(dialog.local_tag.as_str());
         response.headers.push(Name::Contact, dialog.contact.clone());
-        response
-            .headers
-            .push(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS");
+        response.headers.push(Name::Allow, ALLOWED);
         response.set_body("application/sdp", sdp);
         talk.stage = Stage::Talking;
         talk.code = Some(200);
@@ -120,33 +120,13 @@ impl Phone {
         talk.repeated = None;
     }
 
-    /// A new description within the call, from its owner or from the heir of its owner.
-    fn renegotiate(&mut self, key: ServerKey, invite: &Message) {
-        let Some(talk) = &mut self.conversation else {
-            return;
-        };
-        let Some(dialog) = &mut talk.dialog else {
-            return;
-        };
-        if dialog.accept(invite).is_err() {
-            return self.respond(key, Message::response_to(invite, 500, ""));
-        }
-        dialog.refresh_target(invite);
-        let contact = dialog.contact.clone();
-        if let Some(voice) = voice_target(invite) {
-            talk.talk_to(voice);
-        }
-        let version = talk.sdp_version;
-        let mut response = Message::response_to(invite, 200, "");
-        response.headers.push(Name::Contact, contact);
-        response.set_body("application/sdp", self.description(version));
-        if let Some(talk) = &mut self.conversation {
-            talk.repeated = Some(Repeated::new(key.clone(), response.clone()));
-        }
-        self.respond(key, response);
-    }
-
     fn other_hangs_up(&mut self, key: ServerKey, bye: &Message) {
+        let stage = self.stage();
+        if stage == Some(Stage::Ringing)
+            && let Some(code) = self.temper.early_bye()
+        {
+            return self.respond(key, Message::response_to(bye, code, ""));
+        }
         self.respond(key, Message::response_to(bye, 200, ""));
         if let Some(talk) = &mut self.conversation {
             talk.ended_well = true;

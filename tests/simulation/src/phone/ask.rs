@@ -6,7 +6,10 @@ use carillon_sip::transaction::ClientKey;
 use carillon_sip::{CSeq, Message, Method, Name};
 
 use super::conversation::{target, voice_target};
-use super::{Conversation, Phone, Purpose, Stage, Told};
+use super::{Asked, Conversation, Phone, Purpose, Stage, Told};
+
+/// What phones say that they can do.
+pub(super) const ALLOWED: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO";
 
 impl Phone {
     /// Calls a number.
@@ -25,8 +28,8 @@ impl Phone {
         headers.push(Name::CallId, call_id);
         headers.push(Name::CSeq, CSeq::new(1, Method::Invite));
         headers.push(Name::Contact, self.contact());
-        headers.push(Name::Allow, "INVITE, ACK, BYE, CANCEL, OPTIONS");
-        invite.set_body("application/sdp", self.description(1));
+        headers.push(Name::Allow, ALLOWED);
+        invite.set_body("application/sdp", self.description(1, "sendrecv"));
         self.conversation = Some(Conversation::new(Stage::Calling, invite.clone()));
         let home = self.home;
         self.ask(Purpose::Invite, invite, home);
@@ -62,46 +65,57 @@ impl Phone {
     }
 
     pub(super) fn responded(&mut self, key: ClientKey, response: &Message) {
-        let Some((purpose, request)) = self.asked.get(&key).cloned() else {
+        let Some(asked) = self.asked.get(&key).cloned() else {
             return;
         };
-        if !self.is_about_now(&purpose, &request) {
+        if !self.is_about_now(&asked) {
             return;
         }
+        let Asked {
+            purpose,
+            request,
+            asked_us,
+        } = asked;
         match purpose {
-            Purpose::Register { cseq } => self.register_answered(cseq, &request, response),
-            Purpose::Invite => self.invite_answered(&request, response),
+            Purpose::Register { cseq } => {
+                self.register_answered(cseq, &request, asked_us, response);
+            }
+            Purpose::Invite => self.invite_answered(&request, asked_us, response),
             // What becomes of the call says the answer to the INVITE.
             Purpose::Cancel => {}
-            Purpose::Bye => self.bye_answered(response),
+            Purpose::Bye => self.bye_answered(asked_us, response),
+            Purpose::Change { holds } => self.change_answered(holds, &request, asked_us, response),
         }
     }
 
     pub(super) fn unanswered(&mut self, key: ClientKey) {
-        let Some((purpose, request)) = self.asked.remove(&key) else {
+        let Some(asked) = self.asked.remove(&key) else {
             return;
         };
-        if !self.is_about_now(&purpose, &request) {
+        if !self.is_about_now(&asked) {
             return;
         }
-        match purpose {
-            Purpose::Register { .. } => self.register_unanswered(),
-            Purpose::Invite => {
-                self.tell(Told::Unanswered { method: "INVITE" });
-                self.over();
-            }
-            Purpose::Cancel => {}
-            Purpose::Bye => {
-                self.tell(Told::Unanswered { method: "BYE" });
-                self.over();
-            }
+        let asked_us = asked.asked_us;
+        let method = match asked.purpose {
+            Purpose::Register { .. } => return self.register_unanswered(asked_us),
+            Purpose::Cancel => return,
+            Purpose::Invite => "INVITE",
+            Purpose::Bye => "BYE",
+            Purpose::Change { .. } => "re-INVITE",
+        };
+        self.tell(Told::Unanswered { method, asked_us });
+        match asked.purpose {
+            // A dialog in which a request times out is ended (RFC 3261 §12.2.1.2).
+            Purpose::Change { .. } => self.hang_up(),
+            _ => self.over(),
         }
     }
 
     /// Not about a call that was over before the present one began.
-    fn is_about_now(&self, purpose: &Purpose, request: &Message) -> bool {
+    fn is_about_now(&self, asked: &Asked) -> bool {
         let present = self.conversation.as_ref().map(|talk| talk.invite.call_id());
-        matches!(purpose, Purpose::Register { .. }) || present == Some(request.call_id())
+        matches!(asked.purpose, Purpose::Register { .. })
+            || present == Some(asked.request.call_id())
     }
 
     /// A response to nothing that is open: a repeated 200 to our INVITE whose transaction is over.
@@ -114,7 +128,7 @@ impl Phone {
         }
     }
 
-    fn invite_answered(&mut self, invite: &Message, response: &Message) {
+    fn invite_answered(&mut self, invite: &Message, asked_us: u64, response: &Message) {
         let Some(code) = response.status() else {
             return;
         };
@@ -134,8 +148,11 @@ impl Phone {
             }
             300.. => {
                 talk.code = Some(code);
-                let method = "INVITE";
-                self.tell(Told::Refused { method, code });
+                self.tell(Told::Refused {
+                    method: "INVITE",
+                    code,
+                    asked_us,
+                });
                 self.over();
             }
         }
@@ -199,16 +216,21 @@ impl Phone {
         }
     }
 
-    fn bye_answered(&mut self, response: &Message) {
+    fn bye_answered(&mut self, asked_us: u64, response: &Message) {
         let Some(code) = response.status().filter(|code| *code >= 200) else {
             return;
         };
-        if let Some(talk) = &mut self.conversation {
-            talk.ended_well = code == 200;
-        }
-        if code != 200 {
-            let method = "BYE";
-            self.tell(Told::Refused { method, code });
+        let Some(talk) = &mut self.conversation else {
+            return;
+        };
+        // 481 where the call has ended over the phone's answer to its owner, before its BYE got through.
+        talk.ended_well = code == 200 || (code == 481 && talk.is_missed);
+        if !talk.ended_well {
+            self.tell(Told::Refused {
+                method: "BYE",
+                code,
+                asked_us,
+            });
         }
         self.over();
     }

@@ -53,6 +53,22 @@ pub(crate) struct Conversation {
     pub(super) speaks: Option<Speech>,
     pub(super) sdp_version: u32,
     pub(super) leaves_at_once: bool,
+    /// It holds the other phone.
+    pub(super) holds: bool,
+    /// It says that it does.
+    pub(super) silent: bool,
+    pub(super) change: Option<Change>,
+    /// The owner has asked while the phone was leaving, and so knows that it is.
+    pub(super) is_missed: bool,
+}
+
+/// A change of the call that the phone has asked for.
+pub(super) struct Change {
+    pub(super) holds: bool,
+    /// The number of the present request for it.
+    pub(super) cseq: u32,
+    /// It was told to wait.
+    pub(super) retry_at_us: Option<u64>,
 }
 
 /// A 200 of ours that waits for its ACK.
@@ -100,13 +116,18 @@ impl Conversation {
             speaks: None,
             sdp_version: 1,
             leaves_at_once: false,
+            holds: false,
+            silent: false,
+            change: None,
+            is_missed: false,
         }
     }
 
     pub(super) fn next_us(&self) -> Option<u64> {
         let repeat_us = self.repeated.as_ref().map(|repeated| repeated.at_us);
         let speak_us = self.speaks.as_ref().map(|speech| speech.next_us);
-        [self.answer_at_us, repeat_us, speak_us]
+        let change_us = self.change.as_ref().and_then(|change| change.retry_at_us);
+        [self.answer_at_us, repeat_us, speak_us, change_us]
             .into_iter()
             .flatten()
             .min()
@@ -129,6 +150,14 @@ impl Conversation {
         self.answer_at_us = None;
         self.repeated = None;
         self.speaks = None;
+        self.change = None;
+    }
+
+    /// A re-INVITE of the phone is under way.
+    pub(super) fn is_changing(&self) -> bool {
+        self.change
+            .as_ref()
+            .is_some_and(|change| change.retry_at_us.is_none())
     }
 }
 
@@ -170,6 +199,7 @@ impl Phone {
         talk.stage = Stage::Leaving;
         talk.speaks = None;
         talk.repeated = None;
+        talk.change = None;
         self.ask(Purpose::Bye, bye, to);
     }
 
@@ -184,6 +214,7 @@ impl Phone {
             self.accept();
         }
         self.repeat_answer(now_us);
+        self.change_due(now_us);
         self.speak(now_us);
     }
 
@@ -256,11 +287,11 @@ impl Phone {
     }
 
     /// What the phone says of its media.
-    pub(super) fn description(&self, version: u32) -> String {
+    pub(super) fn description(&self, version: u32, direction: &str) -> String {
         let (ip, port) = (self.rtp_address().ip(), self.rtp_address().port());
         format!(
             "v=0\r\no=- {} {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=sendrecv\r\n",
+             m=audio {port} RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na={direction}\r\n",
             self.number
         )
     }

@@ -6,6 +6,8 @@ mod ask;
 mod conversation;
 mod hearing;
 mod register;
+mod renew;
+mod temper;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use crate::{Dice, clock};
 pub(crate) use conversation::{Conversation, Stage};
 pub(crate) use hearing::Hearing;
 pub(crate) use register::Registration;
+use temper::Temper;
 
 const SIP_PORT: u16 = 5060;
 const RTP_PORT: u16 = 4000;
@@ -39,9 +42,13 @@ pub(crate) enum Told {
     /// The INVITE was answered with 200.
     Connected { number: String },
     /// A request was refused.
-    Refused { method: &'static str, code: u16 },
+    Refused {
+        method: &'static str,
+        code: u16,
+        asked_us: u64,
+    },
     /// A request was never answered.
-    Unanswered { method: &'static str },
+    Unanswered { method: &'static str, asked_us: u64 },
 }
 
 /// What a phone wants done.
@@ -57,10 +64,24 @@ pub(crate) enum Output {
 /// What a request of the phone was for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Purpose {
-    Register { cseq: u32 },
+    Register {
+        cseq: u32,
+    },
     Invite,
     Cancel,
     Bye,
+    /// A re-INVITE: to hold the other phone, or to go on.
+    Change {
+        holds: bool,
+    },
+}
+
+/// A request of the phone that waits for its final answer.
+#[derive(Clone, Debug)]
+struct Asked {
+    purpose: Purpose,
+    request: Message,
+    asked_us: u64,
 }
 
 /// A phone.
@@ -71,8 +92,9 @@ pub(crate) struct Phone {
     /// The node that it registers and calls with.
     pub(crate) home: SocketAddr,
     dice: Dice,
+    temper: Temper,
     layer: Layer,
-    asked: BTreeMap<ClientKey, (Purpose, Message)>,
+    asked: BTreeMap<ClientKey, Asked>,
     pub(crate) registration: Registration,
     pub(crate) conversation: Option<Conversation>,
     /// Takes calls after this long; never without.
@@ -83,12 +105,14 @@ pub(crate) struct Phone {
 impl Phone {
     pub(crate) fn new(number: u8, home: SocketAddr, mut dice: Dice) -> Self {
         let registration = Registration::new(dice.token(16));
+        let temper = Temper::any(&mut dice);
         Self {
             number,
             username: username(number),
             password: password(number),
             home,
             dice,
+            temper,
             layer: Layer::new(transaction::Config::default()),
             asked: BTreeMap::new(),
             registration,
@@ -188,7 +212,12 @@ impl Phone {
     /// Sends a request in a transaction.
     fn ask(&mut self, purpose: Purpose, message: Message, to: SocketAddr) {
         let key = ClientKey(self.dice.next_u64());
-        self.asked.insert(key, (purpose, message.clone()));
+        let asked = Asked {
+            purpose,
+            request: message.clone(),
+            asked_us: clock::now_us(),
+        };
+        self.asked.insert(key, asked);
         let flow = self.flow_to(to);
         let input = transaction::Input::Request { key, message, flow };
         self.layer.handle_input(clock::now_ms(), input);

@@ -111,7 +111,13 @@ impl Phone {
         self.ask(Purpose::Register { cseq }, request, home);
     }
 
-    pub(super) fn register_answered(&mut self, cseq: u32, request: &Message, response: &Message) {
+    pub(super) fn register_answered(
+        &mut self,
+        cseq: u32,
+        request: &Message,
+        asked_us: u64,
+        response: &Message,
+    ) {
         let Some(code) = response.status().filter(|code| *code >= 200) else {
             return;
         };
@@ -126,8 +132,11 @@ impl Phone {
                 }
             }
             _ => {
-                let method = "REGISTER";
-                self.tell(Told::Refused { method, code });
+                self.tell(Told::Refused {
+                    method: "REGISTER",
+                    code,
+                    asked_us,
+                });
                 self.register_later();
             }
         }
@@ -152,9 +161,12 @@ impl Phone {
         }
     }
 
-    pub(super) fn register_unanswered(&mut self) {
+    pub(super) fn register_unanswered(&mut self, asked_us: u64) {
         self.registration.pending = false;
-        self.tell(Told::Unanswered { method: "REGISTER" });
+        self.tell(Told::Unanswered {
+            method: "REGISTER",
+            asked_us,
+        });
         self.register_later();
     }
 

@@ -33,7 +33,13 @@ impl World {
             _ => Some(self.dice.within(50..1_500)),
         };
         self.phone(other).answers_after_ms = answers_after_ms;
+        let holds = self.dice.chance(300);
         match self.phone(one).stage() {
+            Some(Stage::Talking) if holds => {
+                let held = self.phone(one).holds();
+                self.phone(one).hold(!held);
+                self.collect(one);
+            }
             None | Some(Stage::Over) => self.begin(one, other),
             Some(Stage::Leaving) => self.hang_up(other),
             Some(Stage::Calling | Stage::Ringing | Stage::Talking) => self.hang_up(one),

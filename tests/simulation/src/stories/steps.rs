@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::node::Death;
-use crate::phone::{Stage, extension};
+use crate::phone::{Hearing, Stage, extension};
 use crate::world::{PHONES, Verdict, World, ensure, failure};
 
 pub(super) const LIFETIME_S: u32 = 3_600;
@@ -108,6 +108,34 @@ impl World {
                 gap_us <= LONGEST_GAP_US,
                 "phone{listener} heard nothing of phone{speaker} for {gap_us} us"
             );
+        }
+        Ok(())
+    }
+
+    /// What was heard so far counts no more.
+    pub(super) fn listen_anew(&mut self, one: u8, other: u8) {
+        for phone in [one, other] {
+            if let Some(talk) = &mut self.phone(phone).conversation {
+                talk.hearing = Hearing::default();
+            }
+        }
+    }
+
+    /// A phone holds the other and takes it back; both is granted.
+    pub(super) async fn holds_and_resumes(&mut self, who: u8, since_us: u64) -> Verdict {
+        for holds in [true, false] {
+            self.phone(who).hold(holds);
+            self.collect(who);
+            let what = if holds { "on hold" } else { "taken back" };
+            let told = format!("phone{who} is told that the other is {what}");
+            self.until(&told, PATIENCE_MS, |world| {
+                let refused = world.oracle.granted_since(since_us).is_err();
+                refused || world.phone(who).holds() == holds
+            })
+            .await?;
+            self.oracle.granted_since(since_us)?;
+            let time_ms = self.dice.within(0..1_500);
+            self.run(time_ms).await;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::World;
 use crate::clock;
 use crate::media::IDLE_LIMIT_US;
 use crate::network::Host;
-use crate::node::{Death, Stopped};
+use crate::node::{Death, Stopped, sip_address};
 
 /// Datagrams that wait in a socket that nobody reads.
 const SOCKET_DATAGRAMS: usize = 200;
@@ -18,6 +18,10 @@ impl World {
         let Some(life) = self.node(node).die(death, &commons) else {
             return;
         };
+        let home = sip_address(node);
+        let phones = &self.phones;
+        let registers_there = |phone: u8| phones[usize::from(phone) - 1].home == home;
+        self.oracle.died(registers_there);
         for (number, link) in life.media {
             if let Some(stream) = link.stream {
                 self.media_server(number)

@@ -189,8 +189,7 @@ impl World {
     pub(crate) async fn start(&mut self, node: u8) -> Verdict {
         let commons = self.commons.clone();
         let started = self.node(node).start(&commons).await;
-        ensure!(started.is_ok(), "starting node {node}: {started:?}");
-        Ok(())
+        started.map_err(|error| failure(format_args!("starting node {node}: {error:#}")))
     }
 
     /// Cuts all nodes' power at once.

@@ -11,13 +11,13 @@ use crate::clock;
 use crate::common::Letter;
 use crate::network::Host;
 use crate::node::Other;
-use crate::planted;
+use crate::planted::{self, Planted};
 
-const TICK_US: u64 = 100_000;
+const TICK_US: u64 = 50_000;
 const DUTY_INTERVAL_MS: u64 = 1_000;
-const ALIVE_INTERVAL_US: u64 = 250_000;
+const ALIVE_INTERVAL_US: u64 = 100_000;
 /// A node that was not heard for so long is taken for dead.
-const DEAD_AFTER_US: u64 = 1_500_000;
+const DEAD_AFTER_US: u64 = 700_000;
 
 /// What one node's shell says to another's.
 #[derive(Clone, Debug)]
@@ -54,6 +54,9 @@ impl World {
     }
 
     pub(crate) fn input(&mut self, node: u8, input: Input) {
+        if self.is_denied(node, &input) {
+            return;
+        }
         let Some(switch) = self.node(node).switch() else {
             return;
         };
@@ -61,11 +64,33 @@ impl World {
         self.execute(node);
     }
 
+    /// A planted bug answers in the switch's place.
+    fn is_denied(&mut self, node: u8, input: &Input) -> bool {
+        if self.options.planted != Some(Planted::DenyUnknownCalls) {
+            return false;
+        }
+        let (Input::Received { flow, bytes }, Some(state)) = (input, self.state(node)) else {
+            return false;
+        };
+        let id = self.node(node).id();
+        let denial = planted::denial(id, &state, bytes).filter(|_| flow.node == id);
+        let denied = denial.is_some();
+        if let Some(bytes) = denial {
+            self.datagram(flow.local, flow.peer, bytes);
+        }
+        denied
+    }
+
     /// Does what the switch of a node wants done.
     pub(super) fn execute(&mut self, node: u8) {
         while let Some(output) = self.node(node).switch().and_then(Switch::poll_output) {
             match output {
-                Output::Send { flow, bytes } => self.send(node, flow, bytes),
+                Output::Send { flow, bytes } => {
+                    let renumbers = self.options.planted == Some(Planted::RestartNumbers);
+                    let id = self.node(node).id();
+                    let renumbered = renumbers.then(|| planted::renumbered(id, &bytes));
+                    self.send(node, flow, renumbered.flatten().unwrap_or(bytes));
+                }
                 Output::Forward {
                     node: to,
                     flow,
@@ -143,6 +168,11 @@ impl World {
             ProposeError::Unknown => ProposalFailure::Timeout,
             ProposeError::Overloaded => ProposalFailure::Overload,
         });
+        let ignores = self.options.planted == Some(Planted::IgnoreEpochs);
+        let outcome = match ignores {
+            true => outcome.map(planted::careless),
+            false => outcome,
+        };
         self.input(node, Input::Proposed { proposal, outcome });
     }
 
@@ -177,6 +207,11 @@ impl World {
             false => events,
         };
         self.oracle.changed(&state, &events);
+        let ignores = self.options.planted == Some(Planted::IgnoreEpochs);
+        let events = events
+            .into_iter()
+            .filter(|event| !ignores || !planted::overlooks(event))
+            .collect();
         self.input(node, Input::State { state, events });
     }
 
