@@ -299,7 +299,7 @@ impl Switch {
             node: self.config.node,
             epoch: stored.epoch,
         };
-        let (config, down) = (&self.config, &self.nodes_down);
+        let (config, down) = (&self.config, &self.nodes_lost());
         call.resume(self.now_ms, &mut self.random, owner, |flow| {
             way_of(config, down, flow)
         });
@@ -336,7 +336,7 @@ impl Switch {
     /// Phones of a call that were reached by the sockets of a node which has gone are told where to find us.
     pub(crate) fn relocate(&mut self, id: CallId) {
         self.with_call(id, |switch, slot| {
-            let (config, down) = (&switch.config, &switch.nodes_down);
+            let (config, down) = (&switch.config, &switch.nodes_lost());
             slot.call
                 .relocate(switch.now_ms, &mut switch.random, |flow| {
                     way_of(config, down, flow)

@@ -16,6 +16,8 @@ use crate::{Notice, ProposalFailure, Switch};
 
 /// Claims on their way at a time: phones are called back as fast as the cluster commits, and not all at once.
 const CLAIMS_AT_A_TIME: usize = 50;
+/// A node that others hear, and whose lease has lapsed for so long, does not hear them.
+const DEAF_AFTER_MS: u64 = 1_500;
 /// How long each next heir waits for those before it.
 const TURN_MS: u64 = 300;
 /// Calls that are remembered as another's; past that those which are over are forgotten.
@@ -97,7 +99,31 @@ impl Switch {
     /// Whether nobody acts for the calls of a node at the moment, or soon nobody will.
     pub(crate) fn is_suspect(&self, node: NodeId) -> bool {
         node != self.config.node
-            && (self.nodes_down.contains(&node) || !self.state.nodes().contains(&node))
+            && (self.nodes_down.contains(&node)
+                || !self.state.nodes().contains(&node)
+                || self.state.is_deaf(node, DEAF_AFTER_MS))
+    }
+
+    /// Nodes by whose sockets nobody is reached any more.
+    pub(crate) fn nodes_lost(&self) -> BTreeSet<NodeId> {
+        let gone = self.heirs.gone.keys();
+        gone.chain(&self.nodes_down).copied().collect()
+    }
+
+    /// Nodes that say that they live, and do not hear anybody.
+    fn deaf_nodes(&self) -> impl Iterator<Item = NodeId> {
+        let others = self.state.nodes().values().map(|node| node.id);
+        others.filter(|node| *node != self.config.node && self.state.is_deaf(*node, DEAF_AFTER_MS))
+    }
+
+    /// Looks whether there is somebody to be looked after. Call at each renewal.
+    pub(crate) fn listen_for_deaf(&mut self) {
+        let unknown = self
+            .deaf_nodes()
+            .any(|node| !self.heirs.gone.contains_key(&node));
+        if unknown {
+            self.heirs.look_at(self.now_ms);
+        }
     }
 
     /// Looks for calls to take over, if it is time to.
@@ -134,7 +160,8 @@ impl Switch {
         let suspects = owners
             .into_iter()
             .filter(|node| !state.nodes().contains(node) && *node != self.config.node)
-            .chain(self.nodes_down.iter().copied());
+            .chain(self.nodes_down.iter().copied())
+            .chain(self.deaf_nodes());
         let gone: Vec<NodeId> = suspects
             .filter(|node| state.has_gone(*node, self.now_ms))
             .collect();
@@ -204,6 +231,7 @@ impl Switch {
             other
                 && serves
                 && !self.nodes_down.contains(&node.id)
+                && !self.heirs.gone.contains_key(&node.id)
                 && (self.draining || rendezvous(call.id, node.id) > own)
         };
         let turn = self.state.nodes().values().filter(before).count() as u64;

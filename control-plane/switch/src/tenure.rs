@@ -91,7 +91,14 @@ impl Switch {
             return;
         }
         self.tenure.next_ms = self.now_ms + RENEW_INTERVAL_MS;
-        if self.tenure.waiting >= RENEWALS_WAITING_MAX {
+        self.listen_for_deaf();
+        // Without a lease it asks once and waits: what it says may be heard where no answer comes back from, and to renew
+        // without knowing would keep others from its calls for ever.
+        let waiting_max = match self.is_tenured() {
+            true => RENEWALS_WAITING_MAX,
+            false => 1,
+        };
+        if self.tenure.waiting >= waiting_max {
             return;
         }
         self.tenure.waiting += 1;

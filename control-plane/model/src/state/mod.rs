@@ -340,6 +340,15 @@ impl State {
             .is_none_or(|lease| lease.has_lapsed(now_ms))
     }
 
+    /// Whether a node has let its lease lapse for so long while the cluster took other commands: whatever it says, it does
+    /// not hear what becomes of its own.
+    pub fn is_deaf(&self, node: NodeId, for_ms: u64) -> bool {
+        self.leases.get(&node_resource(node)).is_some_and(|lease| {
+            let lapsed_ms = lease.renewed_at_ms.saturating_add(lease.ttl_ms);
+            self.now_ms >= lapsed_ms.saturating_add(for_ms)
+        })
+    }
+
     /// A call that has a dialog of this Call-ID: by it a CANCEL finds its call, which has no tag of ours.
     pub fn call_of_call_id(&self, call_id: &str) -> Option<CallId> {
         let from = DialogKey {

@@ -42,6 +42,8 @@ pub(crate) struct Office {
     /// Proposals that are lost without a word.
     pub(crate) silent_quorum: bool,
     pub(crate) proposed: usize,
+    /// A node that hears nothing from the others any more, while they hear it.
+    pub(crate) deaf: Option<NodeId>,
 }
 
 enum Event {
@@ -99,6 +101,7 @@ impl Office {
             failing: None,
             silent_quorum: false,
             proposed: 0,
+            deaf: None,
         };
         for number in 1..=nodes {
             let mut config = Config::new(NodeId(number), listeners(number));
@@ -337,7 +340,7 @@ impl Office {
                 command,
             } => {
                 let outcome = self.commit(&command);
-                if self.nodes.contains_key(&node) {
+                if self.nodes.contains_key(&node) && self.deaf != Some(node) {
                     self.input(
                         node,
                         Input::Proposed {
@@ -392,7 +395,13 @@ impl Office {
 
     pub(crate) fn tell_everybody(&mut self, events: Vec<carillon_model::Event>) {
         let state = Arc::new(self.state.clone());
-        for node in self.nodes.keys().copied().collect::<Vec<_>>() {
+        let deaf = self.deaf;
+        let hears = self
+            .nodes
+            .keys()
+            .copied()
+            .filter(|node| deaf != Some(*node));
+        for node in hears.collect::<Vec<_>>() {
             self.input(
                 node,
                 Input::State {

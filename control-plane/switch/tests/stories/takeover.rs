@@ -425,3 +425,16 @@ fn a_call_that_a_media_server_fenced_does_not_come_back_from_an_old_replica() {
     .assert_eq(&office.ladder());
     assert_eq!(office.node(1).load().calls, 0);
 }
+
+#[test]
+fn a_node_that_hears_nobody_loses_its_calls_though_all_hear_it() {
+    let mut office = talking(1);
+    // Its commands arrive, and it never learns what becomes of them.
+    office.deaf = Some(NodeId(1));
+    office.run(6_000);
+    assert_eq!(taken_over(&office), 1, "{}", office.ladder());
+    office.hang_up("alice");
+    office.run(100);
+    assert_eq!(office.records.len(), 1);
+    assert!(office.phone("bob").dialog.is_none());
+}
