@@ -138,7 +138,7 @@ impl Switch {
         }
         self.heirs.next_ms = None;
         // Who is cut off from the others sees them gone, and must not act on it.
-        let acts = self.is_tenured() && !self.is_in_doubt();
+        let acts = self.may_inherit() && !self.is_in_doubt();
         if acts {
             self.note_gone();
         }

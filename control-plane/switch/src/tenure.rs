@@ -11,6 +11,8 @@ use crate::{Notice, ProposalFailure, Switch};
 pub const LEASE_TTL_MS: u64 = 900;
 /// Between two renewals.
 pub const RENEW_INTERVAL_MS: u64 = 250;
+/// What a command takes on its way, at most, where all is well.
+const MARGIN_MS: u64 = 100;
 /// Renewals that wait at a time: one that went to a leader which has died must not hold up the next.
 const RENEWALS_WAITING_MAX: usize = 8;
 /// A process that does nothing for so long was stopped: it wakes at least once a renewal.
@@ -55,6 +57,14 @@ impl Switch {
     /// it goes on with those that it has, and begins nothing that an heir may have begun.
     pub(crate) fn is_tenured(&self) -> bool {
         let held = self.tenure.epoch.is_some() && self.now_ms < self.tenure.until_ms;
+        held || !needs_lease(&self.state, self.config.node)
+    }
+
+    /// Whether it will hold the lease for long enough to finish what it begins now. Who is cut off sees the leases of the
+    /// others lapse at most a renewal before its own: it must not take that for their end.
+    pub(crate) fn may_inherit(&self) -> bool {
+        let until_ms = self.now_ms + RENEW_INTERVAL_MS + MARGIN_MS;
+        let held = self.tenure.epoch.is_some() && until_ms < self.tenure.until_ms;
         held || !needs_lease(&self.state, self.config.node)
     }
 
