@@ -14,7 +14,9 @@ pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
     debian::ensure(&debian::BUILD)?;
     debian::ensure(&debian::PHONES)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
-    eprintln!("xtask: building Carillon and its demonstration; a first build takes minutes, a later one seconds");
+    eprintln!(
+        "xtask: building Carillon and its demonstration; a first build takes minutes, a later one seconds"
+    );
     cargo.build(CARILLON)?;
     let mut command = cargo.program(Target::Example("demo"))?;
     if once {

@@ -12,7 +12,8 @@ pub const BOB: &str =
     "Kill any one of them, and no call drops, no phone is forgotten, no setting is lost.";
 
 /// What alice says later in a call, when something has happened to it.
-pub const ALICE_LATER: &str = "Bob, you are still in the room with me, and nobody had to dial any number again.";
+pub const ALICE_LATER: &str =
+    "Bob, you are still in the room with me, and nobody had to dial any number again.";
 /// What bob says later.
 pub const BOB_LATER: &str = "The machine that carried this call is gone, and the call is not.";
 

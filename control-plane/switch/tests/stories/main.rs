@@ -12,6 +12,7 @@ mod answers;
 mod calls;
 mod commits;
 mod furnish;
+mod habits;
 mod limits;
 mod media;
 mod nodes;

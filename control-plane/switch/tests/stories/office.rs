@@ -10,14 +10,14 @@ use carillon_model::{
     NodeId, Outcome, SipListener, SiteId, Stamp, State, Transport,
 };
 use carillon_protocol::{Reply, Request};
-use carillon_sip::{Framing, Message, Method};
+use carillon_sip::{Framing, Message};
 use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Switch};
 
 use super::phone::{Phone, written};
 use super::server::FakeServer;
 
 /// How long a message, a commit and an answer of a media server take.
-const MESSAGE_MS: u64 = 1;
+pub(crate) const MESSAGE_MS: u64 = 1;
 const COMMIT_MS: u64 = 5;
 const MEDIA_MS: u64 = 2;
 /// How long a node is silent until the others say so.
@@ -34,7 +34,7 @@ pub(crate) struct Office {
     pub(crate) media: BTreeMap<MediaServerId, FakeServer>,
     events: BTreeMap<(u64, u64), Event>,
     sequence: u64,
-    ladder: String,
+    pub(crate) ladder: String,
     pub(crate) notices: Vec<Notice>,
     pub(crate) records: Vec<CallRecord>,
     /// What becomes of proposals while there is no quorum.
@@ -46,7 +46,7 @@ pub(crate) struct Office {
     pub(crate) deaf: Option<NodeId>,
 }
 
-enum Event {
+pub(crate) enum Event {
     ToNode(NodeId, Input),
     ToPhone {
         name: String,
@@ -169,77 +169,6 @@ impl Office {
 
     pub(crate) fn node(&self, number: u64) -> &Switch {
         &self.nodes[&NodeId(number)]
-    }
-
-    // What phones do.
-
-    pub(crate) fn register(&mut self, name: &str) {
-        let message = self.phone(name).register();
-        self.phone(name).asked = Some(message.clone());
-        self.say(name, message);
-        self.run(50);
-    }
-
-    pub(crate) fn call(&mut self, name: &str, number: &str) {
-        let message = self.phone(name).invite(number);
-        self.phone(name).asked = Some(message.clone());
-        self.say(name, message);
-        self.run(50);
-    }
-
-    pub(crate) fn answer(&mut self, name: &str, code: u16) {
-        let phone = self.phone(name);
-        let invite = phone.ringing.clone().expect("it rings");
-        let response = phone.response(&invite, code);
-        let by = phone.ringing_by;
-        if code >= 200 {
-            phone.ringing = None;
-        }
-        if (200..300).contains(&code) {
-            phone.accept(&invite, &response);
-        }
-        self.say_to(name, by, response);
-        self.run(50);
-    }
-
-    pub(crate) fn hang_up(&mut self, name: &str) {
-        let message = self.phone(name).inside(Method::Bye);
-        self.say(name, message);
-        self.run(50);
-    }
-
-    pub(crate) fn cancel(&mut self, name: &str) {
-        let message = self.phone(name).cancel();
-        self.say(name, message);
-        self.run(50);
-    }
-
-    /// A message leaves a phone.
-    pub(crate) fn say(&mut self, name: &str, message: Message) {
-        let own = self.phones[name].node;
-        // Inside of a dialog it goes where the other side's Contact says.
-        let target = message
-            .uri()
-            .filter(|_| message.to().is_ok_and(|to| to.tag().is_some()))
-            .and_then(|uri| uri.host()?.socket(uri.port().unwrap_or(5060)));
-        let named = (1..10).find(|node| target == Some(sip_address(*node)));
-        self.say_to(name, named.map_or(own, NodeId), message);
-    }
-
-    /// It reaches another node than the phone's own.
-    pub(crate) fn say_to(&mut self, name: &str, node: NodeId, message: Message) {
-        let flow = Flow {
-            node,
-            local: sip_address(node.0),
-            ..self.phones[name].flow()
-        };
-        let bytes = message.to_bytes();
-        self.ladder
-            .push_str(&format!("{name} -> n{node}: {}\n", written(&bytes)));
-        self.after(
-            MESSAGE_MS,
-            Event::ToNode(node, Input::Received { flow, bytes }),
-        );
     }
 
     /// Octets that need not be a message.
@@ -460,7 +389,7 @@ impl Office {
         }
     }
 
-    fn after(&mut self, delay_ms: u64, event: Event) {
+    pub(crate) fn after(&mut self, delay_ms: u64, event: Event) {
         self.sequence += 1;
         self.events
             .insert((self.now_ms + delay_ms, self.sequence), event);
