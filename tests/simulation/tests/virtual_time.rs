@@ -101,20 +101,29 @@ fn a_node_that_goes_on_with_a_call_of_its_heir_is_found() {
     is_found(Planted::IgnoreEpochs, &[Story::OwnerDies]);
 }
 
+/// Searches for a seed that fails with the bug and passes without it. A seed that fails without it too, as some of the
+/// stories outside the campaign still do, tells nothing of the bug.
 fn is_found(planted: Planted, stories: &[Story]) -> String {
     let options = Options {
         planted: Some(planted),
         ..Options::default()
     };
-    let found = search(1..=SEARCHED, stories, options, |_, _, _| ());
-    let found = found.expect("the bug is found");
+    let mut seeds = 1..=SEARCHED;
+    let found = loop {
+        let found = search(&mut seeds, stories, options, |_, _, _| ());
+        let found = found.expect("the bug is found");
+        if play(found.story, found.seed, Options::default())
+            .verdict
+            .is_ok()
+        {
+            break found;
+        }
+    };
     let again = play(found.story, found.seed, options);
     assert_eq!(
         again.verdict,
         Err(found.failure.clone()),
         "the seed replays"
     );
-    let without = play(found.story, found.seed, Options::default());
-    assert_eq!(without.verdict, Ok(()), "it is the bug that fails");
     found.failure.to_string()
 }

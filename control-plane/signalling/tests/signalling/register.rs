@@ -1,8 +1,9 @@
 //! Phones register over every transport, on any node.
 
 use crate::support::Node;
-use crate::support::phone::Phone;
+use crate::support::phone::{PATIENCE, Phone};
 use carillon_model::Transport;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_phone_registers_over_udp_tcp_and_tls() {
@@ -37,10 +38,10 @@ async fn a_registration_on_one_node_is_known_on_the_other() {
 }
 
 #[tokio::test]
-async fn a_phone_whose_connection_breaks_is_forgotten() {
+async fn a_flow_whose_connection_breaks_is_forgotten_at_once() {
     let node = Node::found().await;
     let mut phone = Phone::connect("alice", &node, Transport::Tcp).await;
-    assert_eq!(phone.register().await.status(), Some(200));
+    assert_eq!(phone.register_flow().await.status(), Some(200));
     drop(phone);
     let endpoint = node
         .cluster
@@ -48,7 +49,9 @@ async fn a_phone_whose_connection_breaks_is_forgotten() {
         .endpoint_by_username("alice")
         .unwrap()
         .id;
-    node.cluster
-        .until(|state| state.bindings(endpoint).is_empty())
-        .await;
+    let forgotten = node
+        .cluster
+        .until(|state| state.bindings(endpoint).is_empty());
+    // Long before the registration would expire by itself.
+    timeout(PATIENCE, forgotten).await.expect("it is forgotten");
 }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::{Node, PASSWORD};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
@@ -35,6 +35,8 @@ pub struct Phone {
     pub local: SocketAddr,
     wire: Wire,
     next: u32,
+    /// What follows the address in Contact.
+    contact_parameters: &'static str,
 }
 
 impl Phone {
@@ -63,6 +65,7 @@ impl Phone {
             local,
             wire,
             next: 0,
+            contact_parameters: "",
         }
     }
 
@@ -152,10 +155,11 @@ impl Phone {
              From: <sip:{name}@{server}>;tag={name}\r\n\
              Call-ID: {name}-{local}\r\n\
              CSeq: {cseq} {method}\r\n\
-             Contact: <sip:{name}@{local};transport={protocol}>\r\n\
+             Contact: <sip:{name}@{local};transport={protocol}>{parameters}\r\n\
              {more}{kind}Content-Length: {length}\r\n\r\n{sdp}",
             server = self.server,
             protocol = self.transport.as_str(),
+            parameters = self.contact_parameters,
             length = sdp.len(),
         )
     }
@@ -213,6 +217,16 @@ impl Phone {
         let uri = format!("sip:{}", self.server);
         let to = format!("To: <sip:{}@{}>\r\n", self.name, self.server);
         self.ask("REGISTER", &uri, &to, "").await
+    }
+
+    /// Registers the connection as a flow that this phone keeps open (RFC 5626 §4.2).
+    pub async fn register_flow(&mut self) -> Message {
+        self.contact_parameters =
+            ";reg-id=1;+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>\"";
+        let uri = format!("sip:{}", self.server);
+        let (name, server) = (self.name, self.server);
+        let more = format!("To: <sip:{name}@{server}>\r\nSupported: path, outbound\r\n");
+        self.ask("REGISTER", &uri, &more, "").await
     }
 
     /// Answers a request.
