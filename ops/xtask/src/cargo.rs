@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::debian;
@@ -69,6 +70,20 @@ impl<'a> Cargo<'a> {
             .current_dir(self.workspace.root())
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         Ok(command)
+    }
+
+    /// Builds the product as it ships, which only a measurement is worth: every crate is compiled once more for it.
+    pub(crate) fn shipped(&self) -> Result<PathBuf> {
+        self.run(&[
+            "build",
+            "--locked",
+            "--workspace",
+            "--release",
+            "--bin",
+            "carillon",
+        ])?;
+        let folder = self.workspace.metadata.target_directory.join("release");
+        Ok(folder.join("carillon").into())
     }
 
     pub(crate) fn build(&self, target: Target<'_>) -> Result<()> {

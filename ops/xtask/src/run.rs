@@ -25,13 +25,15 @@ pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
     succeed(&mut with_namespaces(&command)?)
 }
 
+/// Measures the product as it ships: the peers are Debian's, compiled with all optimisation too.
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<()> {
     debian::ensure(&debian::BUILD)?;
     debian::ensure(&debian::PHONES)?;
     debian::ensure(&debian::RIVALS)?;
     let cargo = Cargo::with_rocksdb(workspace)?;
-    cargo.build(CARILLON)?;
-    succeed(cargo.program(Target::Bin("carillon-bench"))?.args(rest))
+    let shipped = cargo.shipped()?;
+    let mut command = cargo.program(Target::Bin("carillon-bench"))?;
+    succeed(command.env("CARILLON", shipped).args(rest))
 }
 
 pub(crate) fn fuzz(workspace: &Workspace, seconds: u64) -> Result<()> {
