@@ -16,7 +16,8 @@ use crate::{Notice, ProposalFailure, Switch};
 
 /// Claims on their way at a time: phones are called back as fast as the cluster commits, and not all at once.
 const CLAIMS_AT_A_TIME: usize = 50;
-/// A node that others hear, and whose lease has lapsed for so long, does not hear them.
+/// A node that others hear, and that leaves its lease lapsed for so long while the cluster takes commands, does not hear
+/// them. After a time without a quorum every lease has lapsed, and each node first has this long to claim its own again.
 const DEAF_AFTER_MS: u64 = 1_500;
 /// How long each next heir waits for those before it.
 const TURN_MS: u64 = 300;
@@ -32,6 +33,8 @@ const IDLE_LOOK_INTERVAL_MS: u64 = 500;
 pub(crate) struct Heirs {
     /// Nodes that do not answer and whose lease has lapsed, and since when.
     gone: BTreeMap<NodeId, u64>,
+    /// Nodes whose lease has lapsed, and the cluster's time of the first command after which that was seen.
+    lapsed: BTreeMap<NodeId, u64>,
     claiming: BTreeSet<CallId>,
     next_ms: Option<u64>,
     /// Messages for calls that have no owner at the moment.
@@ -101,7 +104,7 @@ impl Switch {
         node != self.config.node
             && (self.nodes_down.contains(&node)
                 || !self.state.nodes().contains(&node)
-                || self.state.is_deaf(node, DEAF_AFTER_MS))
+                || self.is_deaf(node))
     }
 
     /// Nodes by whose sockets nobody is reached any more.
@@ -113,11 +116,23 @@ impl Switch {
     /// Nodes that say that they live, and do not hear anybody.
     fn deaf_nodes(&self) -> impl Iterator<Item = NodeId> {
         let others = self.state.nodes().values().map(|node| node.id);
-        others.filter(|node| *node != self.config.node && self.state.is_deaf(*node, DEAF_AFTER_MS))
+        others.filter(|node| *node != self.config.node && self.is_deaf(*node))
+    }
+
+    fn is_deaf(&self, node: NodeId) -> bool {
+        let since_ms = self.heirs.lapsed.get(&node);
+        since_ms.is_some_and(|since_ms| self.state.now_ms() >= since_ms + DEAF_AFTER_MS)
     }
 
     /// Looks whether there is somebody to be looked after. Call at each renewal.
     pub(crate) fn listen_for_deaf(&mut self) {
+        let state = &self.state;
+        let nodes = state.nodes().values().map(|node| node.id);
+        let lapsed: Vec<NodeId> = nodes.filter(|node| state.has_let_lapse(*node)).collect();
+        self.heirs.lapsed.retain(|node, _| lapsed.contains(node));
+        for node in lapsed {
+            self.heirs.lapsed.entry(node).or_insert(state.now_ms());
+        }
         let unknown = self
             .deaf_nodes()
             .any(|node| !self.heirs.gone.contains_key(&node));

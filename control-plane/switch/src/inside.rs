@@ -25,8 +25,9 @@ enum Place {
 impl Switch {
     /// Whether a request is for this node; if not, it is sent on, answered or dropped.
     pub(crate) fn belongs_here(&mut self, flow: Flow, message: &Message, bytes: Bytes) -> bool {
-        let place = match dialog_of(message) {
-            Some(dialog) => self.place_of(&dialog, &flow),
+        let dialog = dialog_of(message);
+        let place = match &dialog {
+            Some(dialog) => self.place_of(dialog, &flow),
             None if message.method() == Some(&Method::Cancel) => {
                 self.place_of_cancelled(message, &flow)
             }
@@ -40,6 +41,9 @@ impl Switch {
                     self.heirs
                         .waiting
                         .sent_on(self.now_ms, node, flow, bytes.clone());
+                }
+                if let Some(dialog) = &dialog {
+                    self.trails.leave(self.now_ms, dialog, node);
                 }
                 self.forward(node, flow, bytes);
                 false
@@ -83,6 +87,13 @@ impl Switch {
             .and_then(|call| self.state.calls().get(&call));
         if let Some(stored) = stored.cloned() {
             return self.place_of_stored(&stored, forwarded);
+        }
+        if let Some(node) = self.trails.follow(self.now_ms, dialog)
+            && !forwarded
+            && self.state.nodes().contains(&node)
+            && !self.nodes_down.contains(&node)
+        {
+            return Place::There(node);
         }
         match tag_owner(&dialog.local_tag) {
             // Never was ours.

@@ -30,6 +30,7 @@ mod registrar;
 mod route;
 mod switch;
 mod tenure;
+mod trails;
 mod waiting;
 
 pub use commit::{COMMIT_LIMIT_MS, UNPROTECTED_AFTER_MS};

@@ -14,6 +14,7 @@ use crate::qualify::Qualifier;
 use crate::records::Records;
 use crate::registrar::{Batches, Locals};
 use crate::tenure::Tenure;
+use crate::trails::Trails;
 use crate::{Config, Counters, Input, Load, Notice, Output};
 
 /// One control node's SIP brain.
@@ -26,6 +27,7 @@ pub struct Switch {
     pub(crate) resumed: bool,
     pub(crate) tenure: Tenure,
     pub(crate) heirs: Heirs,
+    pub(crate) trails: Trails,
     pub(crate) draining: bool,
     pub(crate) quorum: bool,
     pub(crate) transactions: Layer,
@@ -71,6 +73,7 @@ impl Switch {
             resumed: false,
             tenure: Tenure::default(),
             heirs: Heirs::default(),
+            trails: Trails::default(),
             draining: false,
             quorum: true,
             transactions,

@@ -340,13 +340,11 @@ impl State {
             .is_none_or(|lease| lease.has_lapsed(now_ms))
     }
 
-    /// Whether a node has let its lease lapse for so long while the cluster took other commands: whatever it says, it does
-    /// not hear what becomes of its own.
-    pub fn is_deaf(&self, node: NodeId, for_ms: u64) -> bool {
-        self.leases.get(&node_resource(node)).is_some_and(|lease| {
-            let lapsed_ms = lease.renewed_at_ms.saturating_add(lease.ttl_ms);
-            self.now_ms >= lapsed_ms.saturating_add(for_ms)
-        })
+    /// Whether a node's lease had lapsed when the cluster took its latest command.
+    pub fn has_let_lapse(&self, node: NodeId) -> bool {
+        self.leases
+            .get(&node_resource(node))
+            .is_some_and(|lease| lease.has_lapsed(self.now_ms))
     }
 
     /// A call that has a dialog of this Call-ID: by it a CANCEL finds its call, which has no tag of ours.
