@@ -6,6 +6,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::description::Admin;
 use crate::place::Kind;
@@ -18,6 +20,10 @@ const METRICS_PORT: u16 = 9464;
 const ADMIN: &str = "admin";
 /// What the first start prints before the password.
 const PASSWORD_LABEL: &str = "administrator password: ";
+
+/// A cluster that takes a member in, or chooses a leader, may refuse for a while; it says so, and is asked again.
+const TOKEN_WITHIN: Duration = Duration::from_secs(15);
+const TOKEN_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// One machine of the cluster.
 #[derive(Debug, Clone)]
@@ -115,16 +121,21 @@ pub(crate) fn join_token(mut ctl: Command, node: &Node) -> Result<String> {
         Kind::Media => "media",
         Kind::Phone => bail!("{} is a phone and no node", node.name),
     };
-    let output = ctl
-        .args(["token", role])
-        .output()
-        .context("ask the first node for a join token")?;
-    if !output.status.success() {
-        bail!(
-            "no join token for {}: {}",
-            node.name,
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+    ctl.args(["token", role]);
+    let started = Instant::now();
+    loop {
+        let output = ctl
+            .output()
+            .context("ask the first node for a join token")?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let why = String::from_utf8_lossy(&output.stderr);
+        let refusal = format!("no join token for {}: {}", node.name, why.trim());
+        if started.elapsed() >= TOKEN_WITHIN {
+            bail!("{refusal}");
+        }
+        eprintln!("lab: {refusal}; asking again");
+        thread::sleep(TOKEN_AGAIN_AFTER);
     }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

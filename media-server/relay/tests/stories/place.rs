@@ -22,6 +22,14 @@ use carillon_telemetry::Metrics;
 const PATIENCE: Duration = Duration::from_secs(10);
 const MEDIA: Peer = Peer::Media(1);
 
+/// A loopback address of this test's own: tests run as threads of one process or as processes beside each other.
+fn fresh_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ipv4Addr::new(127, high | 0x80, low, next)
+}
+
 pub(crate) struct Place {
     pub(crate) server: MediaServer,
     pub(crate) authority: Authority,
@@ -53,8 +61,7 @@ impl Place {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        static NEXT: AtomicU8 = AtomicU8::new(1);
-        let address = Ipv4Addr::new(127, 9, NEXT.fetch_add(1, Ordering::Relaxed), 1);
+        let address = fresh_address();
         let mut config = Config {
             control: SocketAddr::from((address, 0)),
             ipv4: Some(MediaAddress::plain(address)),
