@@ -22,7 +22,11 @@ impl Plane for ClusterPlane {
     }
 
     fn propose(&self, command: Command) -> BoxFuture<'_, Result<Outcome, PlaneError>> {
-        async { self.cluster.propose(command).await.map_err(propose_error) }.boxed()
+        async {
+            let outcome = self.cluster.propose_in_touch(command).await;
+            outcome.map_err(propose_error)
+        }
+        .boxed()
     }
 
     fn linearizable(&self) -> BoxFuture<'_, Result<(), PlaneError>> {

@@ -6,13 +6,17 @@ use serde_json::{Value, json};
 use std::env;
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
 use crate::command::Access;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A cluster that chooses a leader is back within a second, one that is started again within some.
+const INSIST: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// An import of some ten thousand users answers with a line each.
 const ANSWER_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const PAGE: usize = 1_000;
@@ -60,12 +64,12 @@ impl Client {
             "no password: set CARILLON_PASSWORD (the first start of a cluster printed it), or give --token",
         )?;
         let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-        let answer = self
-            .agent
-            .post(format!("{}/0.1/token", self.base))
-            .header("Authorization", format!("Basic {basic}"))
-            .send_json(json!({ "expiration": 3600 }));
-        let answer = self.read("log in", answer)?;
+        let answer = self.insist("log in", || {
+            self.agent
+                .post(self.url("/0.1/token"))
+                .header("Authorization", format!("Basic {basic}"))
+                .send_json(json!({ "expiration": 3600 }))
+        })?;
         let token = answer["data"]["token"].as_str();
         Ok(token
             .context("the answer to the login holds no token")?
@@ -73,9 +77,10 @@ impl Client {
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
-        let request = self.agent.get(self.url(path));
-        let answer = request.header("X-Auth-Token", &self.token).call();
-        self.read(path, answer)
+        self.insist(path, || {
+            let request = self.agent.get(self.url(path));
+            request.header("X-Auth-Token", &self.token).call()
+        })
     }
 
     /// All items of a list, page by page.
@@ -96,43 +101,68 @@ impl Client {
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.agent.post(self.url(path));
-        let answer = request.header("X-Auth-Token", &self.token).send_json(body);
-        self.read(path, answer)
+        self.insist(path, || {
+            let request = self.agent.post(self.url(path));
+            request.header("X-Auth-Token", &self.token).send_json(body)
+        })
     }
 
     pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.agent.put(self.url(path));
-        let answer = request.header("X-Auth-Token", &self.token).send_json(body);
-        self.read(path, answer)
+        self.insist(path, || {
+            let request = self.agent.put(self.url(path));
+            request.header("X-Auth-Token", &self.token).send_json(body)
+        })
     }
 
     pub(crate) fn post_csv(&self, path: &str, text: &str) -> Result<Value> {
-        let request = self.agent.post(self.url(path));
-        let request = request.header("X-Auth-Token", &self.token);
-        let answer = request
-            .header("Content-Type", "text/csv; charset=utf-8")
-            .send(text);
-        self.read(path, answer)
+        self.insist(path, || {
+            let request = self.agent.post(self.url(path));
+            let request = request.header("X-Auth-Token", &self.token);
+            request
+                .header("Content-Type", "text/csv; charset=utf-8")
+                .send(text)
+        })
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    fn read(&self, what: &str, answer: Result<http::Response<Body>, ureq::Error>) -> Result<Value> {
-        let mut answer = answer.with_context(|| format!("{what} at {}", self.base))?;
-        let status = answer.status();
-        let reader = answer.body_mut().with_config().limit(ANSWER_LIMIT_BYTES);
-        let text = reader
-            .read_to_string()
-            .with_context(|| format!("read the answer to {what}"))?;
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        if status.is_success() {
-            return Ok(value);
+    /// Asks again while the cluster says that it did nothing and will be able to soon: it chooses a leader, say.
+    fn insist(
+        &self,
+        what: &str,
+        ask: impl Fn() -> Result<http::Response<Body>, ureq::Error>,
+    ) -> Result<Value> {
+        let began = Instant::now();
+        loop {
+            let mut answer = ask().with_context(|| format!("{what} at {}", self.base))?;
+            let status = answer.status();
+            let again = retry_after(&answer).filter(|_| began.elapsed() < INSIST);
+            let reader = answer.body_mut().with_config().limit(ANSWER_LIMIT_BYTES);
+            let text = reader
+                .read_to_string()
+                .with_context(|| format!("read the answer to {what}"))?;
+            let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+            if status.is_success() {
+                return Ok(value);
+            }
+            let Some(pause) = again else {
+                bail!("{what}: {status}: {}", reasons(&value));
+            };
+            eprintln!("{what}: {}; trying again", reasons(&value));
+            thread::sleep(pause);
         }
-        bail!("{what}: {status}: {}", reasons(&value));
     }
+}
+
+/// When a request that was refused with nothing done is worth repeating (RFC 9110 §10.2.3, in seconds).
+fn retry_after(answer: &http::Response<Body>) -> Option<Duration> {
+    if answer.status() != http::StatusCode::SERVICE_UNAVAILABLE {
+        return None;
+    }
+    let seconds = answer.headers().get("retry-after")?.to_str().ok()?;
+    Some(Duration::from_secs(seconds.parse().ok()?).min(LONGEST_PAUSE))
 }
 
 /// What a refusal says, in either of the interface's two forms.

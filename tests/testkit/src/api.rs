@@ -7,10 +7,14 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::eventually;
 use crate::http::{self, Answer};
 use crate::phone::Account;
 
+/// A cluster that has lost its leader has another by then, on a busy machine too.
+const LEADER_WITHIN: Duration = Duration::from_secs(10);
 /// Where the lines of a test company live.
 const CONTEXT: &str = "default";
 
@@ -40,7 +44,8 @@ impl Api {
         let head = format!(
             "POST /0.1/token HTTP/1.1\r\nAuthorization: Basic {basic}\r\nContent-Type: application/json\r\n"
         );
-        let answer = http::exchange(&api.config, api.server, &head, b"{\"expiration\": 7200}")?;
+        let answer =
+            insist(|| http::exchange(&api.config, api.server, &head, b"{\"expiration\": 7200}"))?;
         let answer = expect(answer, "token", &[200])?;
         let token = answer["data"]["token"]
             .as_str()
@@ -87,24 +92,22 @@ impl Api {
 
     /// Makes something.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = self.ask("POST", path, "application/json", &serde_json::to_vec(body)?)?;
+        let body = serde_json::to_vec(body)?;
+        let answer = insist(|| self.ask("POST", path, "application/json", &body))?;
         expect(answer, path, &[200, 201, 204])
     }
 
     /// Links or changes something.
     pub fn put(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = self.ask("PUT", path, "application/json", &serde_json::to_vec(body)?)?;
+        let body = serde_json::to_vec(body)?;
+        let answer = insist(|| self.ask("PUT", path, "application/json", &body))?;
         expect(answer, path, &[200, 204])
     }
 
     /// Removes something.
     pub fn delete(&self, path: &str) -> Result<()> {
-        expect(
-            self.ask("DELETE", path, "application/json", b"")?,
-            path,
-            &[204],
-        )
-        .map(|_| ())
+        let answer = insist(|| self.ask("DELETE", path, "application/json", b""))?;
+        expect(answer, path, &[204]).map(|_| ())
     }
 
     /// Lets the context of the company's lines hold these numbers too.
@@ -169,6 +172,25 @@ impl Api {
             );
         }
         Ok(())
+    }
+}
+
+/// Asks again while the cluster says that it did nothing: it may be choosing a leader.
+fn insist(mut ask: impl FnMut() -> Result<Answer>) -> Result<Answer> {
+    let mut refused = None;
+    let answered = eventually("the cluster takes it", LEADER_WITHIN, || {
+        Ok(match ask() {
+            Ok(answer) if answer.status == 503 => {
+                refused = Some(answer);
+                None
+            }
+            said => Some(said),
+        })
+    });
+    match (answered, refused) {
+        (Ok(said), _) => said,
+        (Err(_), Some(refusal)) => Ok(refusal),
+        (Err(error), None) => Err(error),
     }
 }
 

@@ -88,6 +88,12 @@ impl<M: Replicated> Cluster<M> {
         self.replica.propose_within(command, limit).await
     }
 
+    /// As `propose`, for whoever can repeat it elsewhere: refused within half a second, with nothing done, where this
+    /// node has lost touch with the majority.
+    pub async fn propose_in_touch(&self, command: M::Command) -> Result<M::Outcome, ProposeError> {
+        self.replica.propose_in_touch(command).await
+    }
+
     /// The state with everything that was committed before this call, whichever node committed it.
     pub async fn linearizable(&self) -> Result<Arc<M::State>, ReadError> {
         self.replica.linearizable().await

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carillon_link::NodeId;
+use futures_util::FutureExt;
+use openraft::async_runtime::Select2;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::{AsyncRuntime, Instant, ReadPolicy};
 
@@ -24,6 +26,19 @@ const PROPOSE_LIMIT: Duration = Duration::from_secs(5);
 const LEADER_POLL: Duration = Duration::from_millis(20);
 /// A leader that has not answered for so long may be dead: ask again whoever leads then.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(700);
+
+/// Who would rather be refused than wait is refused when nothing was heard of leader or quorum for so long.
+const TOUCH_LIMIT: Duration = Duration::from_millis(500);
+/// While nothing was heard for so long, some heartbeats, nothing is begun for them: it might be done much later.
+const TOUCH_FRESH: Duration = Duration::from_millis(200);
+
+/// How long a proposer waits.
+#[derive(Clone, Copy)]
+struct Patience {
+    limit: Duration,
+    /// Whether it ends with the touch to the quorum.
+    ends_with_touch: bool,
+}
 
 /// This node's commands that wait.
 #[derive(Default)]
@@ -71,13 +86,37 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         decode(&outcome).map_err(|error| ProposeError::Stopped(error.to_string()))
     }
 
+    /// As `propose`, for whoever can repeat it elsewhere: refused within half a second, with nothing done, where this
+    /// node has lost touch with the majority.
+    pub async fn propose_in_touch(&self, command: M::Command) -> Result<M::Outcome, ProposeError> {
+        let patience = Patience {
+            limit: PROPOSE_LIMIT,
+            ends_with_touch: true,
+        };
+        let outcome = self.submit_with(&Body::Command(command), patience).await?;
+        decode(&outcome).map_err(|error| ProposeError::Stopped(error.to_string()))
+    }
+
     pub(super) async fn submit(
         &self,
         body: &Body<M::Command>,
         limit: Duration,
     ) -> Result<Bytes, ProposeError> {
+        let patience = Patience {
+            limit,
+            ends_with_touch: false,
+        };
+        self.submit_with(body, patience).await
+    }
+
+    async fn submit_with(
+        &self,
+        body: &Body<M::Command>,
+        patience: Patience,
+    ) -> Result<Bytes, ProposeError> {
         let began = <R as AsyncRuntime>::Instant::now();
-        let outcome = self.insist(body, limit).await;
+        // Boxed: as a part of every proposer's future its type becomes too deep for the compiler.
+        let outcome = self.insist(body, patience).boxed().await;
         let metrics = &self.inner.metrics;
         metrics
             .propose_seconds
@@ -89,7 +128,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     async fn insist(
         &self,
         body: &Body<M::Command>,
-        limit: Duration,
+        patience: Patience,
     ) -> Result<Bytes, ProposeError> {
         let _permit = self
             .inner
@@ -98,15 +137,21 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             .map_err(|_| ProposeError::Overloaded)?;
         let body = encode(body);
         let ticket = self.ticket()?;
-        let deadline = <R as AsyncRuntime>::Instant::now() + limit;
+        let began = <R as AsyncRuntime>::Instant::now();
         let mut unknown = false;
         loop {
-            let left = deadline.saturating_duration_since(<R as AsyncRuntime>::Instant::now());
-            if left.is_zero() {
+            let left = patience.limit.saturating_sub(began.elapsed());
+            let touch = self.out_of_touch();
+            let lost = patience.ends_with_touch && touch.min(began.elapsed()) >= TOUCH_LIMIT;
+            if left.is_zero() || lost {
                 return Err(match unknown {
                     true => ProposeError::Unknown,
                     false => ProposeError::Unavailable,
                 });
+            }
+            if patience.ends_with_touch && touch > TOUCH_FRESH {
+                R::sleep(LEADER_POLL.min(left)).await;
+                continue;
             }
             let proposal = Proposal {
                 at_ms: 0,
@@ -115,7 +160,12 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                 floor: self.floor(),
                 body: body.clone(),
             };
-            match self.attempt(proposal, left.min(ATTEMPT_LIMIT)).await {
+            let attempt = self.attempt(proposal, left.min(ATTEMPT_LIMIT));
+            let outcome = match patience.ends_with_touch {
+                true => self.while_in_touch(attempt).await,
+                false => attempt.await,
+            };
+            match outcome {
                 Attempt::Done(committed) => return self.finish(committed, left).await,
                 Attempt::Again => R::sleep(LEADER_POLL.min(left)).await,
                 Attempt::Unknown => {
@@ -124,6 +174,19 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                 }
                 Attempt::Stopped(why) => return Err(ProposeError::Stopped(why)),
             }
+        }
+    }
+
+    /// The attempt's result, unknown as soon as touch is lost.
+    async fn while_in_touch(&self, attempt: impl Future<Output = Attempt> + Send) -> Attempt {
+        let lost = async {
+            while self.out_of_touch() < TOUCH_LIMIT {
+                R::sleep(LEADER_POLL).await;
+            }
+        };
+        match R::select2(std::pin::pin!(attempt), std::pin::pin!(lost)).await {
+            Select2::First(outcome) => outcome,
+            Select2::Second(()) => Attempt::Unknown,
         }
     }
 

@@ -1,11 +1,11 @@
 //! What this node can say about itself.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use openraft::Instant;
-use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::type_config::alias::LogIdOf;
+use openraft::{Instant, RaftMetrics, ServerState};
 
 use super::Replica;
 use crate::raft::types::TypeConfig;
@@ -47,12 +47,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                     .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
             }
         });
-        // The only voter is a quorum by itself, and nobody ever acknowledges anything to it.
-        let alone = membership.voter_ids().count() == 1;
-        let acknowledged_ago = match alone {
-            true => Some(std::time::Duration::ZERO),
-            false => metrics.last_quorum_acked.map(|at| at.elapsed()),
-        };
+        let acknowledged_ago = acknowledged_ago(&metrics);
         let index = |id: Option<LogIdOf<TypeConfig<R>>>| id.map_or(0, |id| id.index);
         Status {
             cluster: self.administration().cluster.clone(),
@@ -73,7 +68,22 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         }
     }
 
-    fn has_quorum(&self, role: Role, acknowledged_ago: Option<std::time::Duration>) -> bool {
+    /// How long ago this node last knew of a quorum: as a leader that a majority follows, or as a follower of one.
+    pub(super) fn out_of_touch(&self) -> Duration {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let heard_ms = self.inner.heard_from_leader_ms.load(Ordering::Relaxed);
+        let heard = Duration::from_millis(R::now_ms().saturating_sub(heard_ms));
+        match metrics.state {
+            ServerState::Leader => acknowledged_ago(&metrics).map_or(heard, |ago| ago.min(heard)),
+            ServerState::Learner
+            | ServerState::Follower
+            | ServerState::Candidate
+            | ServerState::Shutdown => heard,
+        }
+    }
+
+    fn has_quorum(&self, role: Role, acknowledged_ago: Option<Duration>) -> bool {
         let patience_ms = 2 * self.inner.settings.timing.election_max_ms;
         match role {
             Role::Leader => {
@@ -85,5 +95,14 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             }
             Role::Candidate | Role::Stopped => false,
         }
+    }
+}
+
+/// When a majority last acknowledged this leader.
+fn acknowledged_ago<R: Runtime>(metrics: &RaftMetrics<TypeConfig<R>>) -> Option<Duration> {
+    // The only voter is a quorum by itself, and nobody ever acknowledges anything to it.
+    match metrics.membership_config.voter_ids().count() {
+        1 => Some(Duration::ZERO),
+        _ => metrics.last_quorum_acked.map(|at| at.elapsed()),
     }
 }
