@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::greeting::say;
+
 /// The open ports of a node.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Ports {
@@ -28,6 +30,6 @@ pub(crate) struct Sip {
 impl Ports {
     pub(crate) fn print(&self) {
         let line = serde_json::to_string(self).expect("addresses are plain data");
-        println!("{line}");
+        say(&format!("{line}\n"));
     }
 }

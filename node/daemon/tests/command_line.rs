@@ -79,24 +79,31 @@ struct Pbx {
     lines: Vec<String>,
 }
 
+/// A single box that is about to start, with its data in `data`.
+fn single_box(data: &Path) -> Command {
+    let file = data.with_extension("toml");
+    let text = format!(
+        "name = 'box'\ndata = {data:?}\n\
+         [cluster]\nlisten = '127.0.0.1:0'\n\
+         [sip]\nlisten = ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0', 'tls:127.0.0.1:0']\n\
+         [api]\nlisten = '127.0.0.1:0'\n\
+         [media]\ncontrol = '127.0.0.1:0'\nports = [41000, 41100]\nthreads = 1\n\
+         [telemetry]\nmetrics = '127.0.0.1:0'\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = carillon(&["node", "--print-ports", "--config"]);
+    command.arg(file).stdout(Stdio::piped());
+    command
+}
+
+fn terminate(process: &Child) {
+    let id = rustix::process::Pid::from_child(process);
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+}
+
 impl Pbx {
     fn start(data: &Path) -> Self {
-        let file = data.with_extension("toml");
-        let text = format!(
-            "name = 'box'\ndata = {:?}\n\
-             [cluster]\nlisten = '127.0.0.1:0'\n\
-             [sip]\nlisten = ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0', 'tls:127.0.0.1:0']\n\
-             [api]\nlisten = '127.0.0.1:0'\n\
-             [media]\ncontrol = '127.0.0.1:0'\nports = [41000, 41100]\nthreads = 1\n\
-             [telemetry]\nmetrics = '127.0.0.1:0'\n",
-            data
-        );
-        std::fs::write(&file, text).unwrap();
-        let mut process = carillon(&["node", "--print-ports", "--config"])
-            .arg(file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = single_box(data).spawn().unwrap();
         let mut told = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut lines = Vec::new();
         while let Some(Ok(line)) = told.next() {
@@ -131,8 +138,7 @@ impl Pbx {
 
     /// Asks it to end, and says how it did.
     fn end(mut self) -> Option<i32> {
-        let id = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        terminate(&self.process);
         self.process.wait().unwrap().code()
     }
 }
@@ -164,6 +170,26 @@ fn a_single_box_comes_up_drains_and_comes_back_as_itself() {
     );
     assert!(again.ask("/ready").starts_with("HTTP/1.1 200"));
     assert_eq!(again.end(), Some(0));
+}
+
+#[test]
+fn a_node_whose_greeting_nobody_reads_serves_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = single_box(&dir.path().join("data"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    assert!(
+        log.any(|line| line.unwrap().contains("nobody reads standard output")),
+        "the node has ended"
+    );
+    // The rest of the log is read too, or the node would wait for its reader.
+    let rest = std::thread::spawn(move || log.for_each(drop));
+    terminate(&process);
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+    rest.join().unwrap();
 }
 
 #[test]
