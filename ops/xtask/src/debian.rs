@@ -32,6 +32,9 @@ pub(crate) const PHONES: [&str; 9] = [
     "openssl",
 ];
 
+/// `promtool`, which reads the alerts and plays their stories.
+pub(crate) const ALERTS: [&str; 1] = ["prometheus"];
+
 /// What the benchmark compares with.
 pub(crate) const RIVALS: [&str; 3] = ["kamailio", "rtpengine-daemon", "util-linux"];
 

@@ -3,6 +3,7 @@
 //! It installs what it needs from Debian, makes the RocksDB archive once a machine, and then calls cargo. It knows
 //! nothing of telephony: whatever talks SIP lives in the test crates, which it only starts.
 
+mod alerts;
 mod cargo;
 mod debian;
 mod fix;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::alerts::alerts;
 use crate::cargo::{Cargo, Target, succeed};
 use crate::debian;
 use crate::lock::Lock;
@@ -25,13 +26,14 @@ pub(crate) struct Options {
 
 type Gate = (&'static str, fn(&Workspace) -> Result<()>);
 
-const GATES: [Gate; 6] = [
+const GATES: [Gate; 7] = [
     ("format", format),
     ("tidy", tidy::tidy),
     ("clippy", clippy),
     ("documentation", documentation),
     ("licences, bans, sources", deny),
     ("openapi.json", openapi),
+    ("alerts", alerts),
 ];
 
 /// Runs every gate even when one fails, so that one run tells all there is to mend.

@@ -3,6 +3,7 @@
 mod enrol;
 mod start;
 mod talk;
+mod touch;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -13,7 +13,7 @@ use carillon_link::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{Cluster, Shared};
+use super::{Cluster, Shared, touch};
 use crate::admin::{Admin, AdminOutcome};
 use crate::codec::{decode, encode};
 use crate::quic::{self, QuicTransport, Teller};
@@ -76,8 +76,9 @@ impl<M: Replicated> Cluster<M> {
             retention: config.retention,
             digest_interval: Duration::from_millis(config.digest_interval_ms),
         };
+        let metrics = config.metrics;
         let replica =
-            Replica::start_counting(settings, config.metrics, store, transport.clone()).await?;
+            Replica::start_counting(settings, metrics.clone(), store, transport.clone()).await?;
         let shared = Shared {
             teller: Teller::new(transport.clone()),
             endpoint,
@@ -90,6 +91,7 @@ impl<M: Replicated> Cluster<M> {
             shared: Arc::new(shared),
         };
         cluster.spawn_serving();
+        tokio::spawn(touch::watch(cluster.replica.clone(), metrics));
         let member = Member {
             name: config.name,
             address,

@@ -82,10 +82,18 @@ async fn watch_duty<M: Replicated, R: Runtime, T: Transport>(inner: Weak<Inner<M
         return;
     };
     let mut membership = None;
+    let mut leader = None;
     loop {
         let Some(replica) = upgrade(&inner) else {
             return;
         };
+        let newest = metrics.borrow_watched().current_leader;
+        if newest.is_some() && newest != leader {
+            if leader.is_some() {
+                replica.inner.metrics.leader_changes.increment();
+            }
+            leader = newest;
+        }
         replica.gauge(&metrics.borrow_watched());
         let newest = metrics
             .borrow_watched()

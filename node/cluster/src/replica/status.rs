@@ -69,7 +69,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     }
 
     /// How long ago this node last knew of a quorum: as a leader that a majority follows, or as a follower of one.
-    pub(super) fn out_of_touch(&self) -> Duration {
+    pub(crate) fn out_of_touch(&self) -> Duration {
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();
         let heard_ms = self.inner.heard_from_leader_ms.load(Ordering::Relaxed);
@@ -81,6 +81,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             | ServerState::Candidate
             | ServerState::Shutdown => heard,
         }
+    }
+
+    /// Whether Raft has stopped here, for good or ill.
+    pub(crate) fn is_out_of_duty(&self) -> bool {
+        self.inner.out_of_duty.load().is_some()
     }
 
     fn has_quorum(&self, role: Role, acknowledged_ago: Option<Duration>) -> bool {

@@ -11,6 +11,12 @@ pub struct RaftMetrics {
     /// Entries that are committed and not yet applied here.
     pub commit_lag_entries: Gauge,
     pub voters: Gauge,
+    /// Leaders that this node has followed after the first.
+    pub leader_changes: Counter,
+    /// 1 while this node knows of a leader that a majority follows.
+    pub in_touch: Gauge,
+    /// From the last sign of a majority to the next, where it stayed away longer than some heartbeats.
+    pub write_outage_seconds: Histogram,
     pub apply_seconds: Histogram,
     /// From a proposal on this node to its outcome.
     pub propose_seconds: Histogram,
@@ -44,6 +50,18 @@ impl RaftMetrics {
                 "Entries committed and not yet applied on this node.",
             ),
             voters: gauge("carillon_raft_voters", "Voting members of the cluster."),
+            leader_changes: counter(
+                "carillon_raft_leader_changes_total",
+                "Changes of leader that this node has seen.",
+            ),
+            in_touch: gauge(
+                "carillon_raft_in_touch",
+                "1 while this node knows of a leader that a majority follows.",
+            ),
+            write_outage_seconds: delay(
+                "carillon_raft_write_outage_seconds",
+                "Time without a leader or a majority, as this node saw it.",
+            ),
             apply_seconds: delay(
                 "carillon_raft_apply_seconds",
                 "Applying one batch of entries.",
