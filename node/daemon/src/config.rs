@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) cluster: ClusterConfig,
     pub(crate) sip: carillon_signalling::Config,
+    pub(crate) dns: carillon_names::Config,
     pub(crate) calls: CallsConfig,
     pub(crate) registrar: RegistrarConfig,
     pub(crate) api: carillon_api::Config,
@@ -130,6 +131,7 @@ impl Config {
         }
         problems.extend(self.cluster.problems());
         problems.extend(self.sip.problems());
+        problems.extend(self.dns.problems());
         problems.extend(self.calls.problems());
         problems.extend(self.registrar.problems());
         problems.extend(self.api.problems());

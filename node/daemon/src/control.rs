@@ -17,6 +17,7 @@ use crate::announce::announce;
 use crate::bootstrap;
 use crate::config::{self, Config};
 use crate::data::DataFolder;
+use crate::names;
 use crate::plane::ClusterPlane;
 use crate::ports::{Ports, Sip};
 use crate::store;
@@ -26,6 +27,7 @@ pub(crate) struct Control {
     pub(crate) cluster: Cluster<Telephony>,
     pub(crate) signalling: Signalling,
     pub(crate) api: carillon_api::Server,
+    names: Option<carillon_names::Server>,
     /// Set by the very first start of a cluster.
     pub(crate) password: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Control {
         let node = NodeId(cluster.node().0);
         let myself = describe(config, &cluster, &bound, &api)?;
         announce(&cluster, Command::Node(NodeCommand::Start(myself))).await?;
+        let names = names::serve(config, &cluster, clock, ports).await?;
         let switch = config::switch(&config.calls, &config.registrar, node, bound.listeners());
         let surroundings = Surroundings {
             credentials: cluster.credentials(),
@@ -74,6 +77,7 @@ impl Control {
             cluster,
             signalling,
             api,
+            names,
             password,
         })
     }
@@ -100,6 +104,9 @@ impl Control {
         self.set_state(NodeState::Left).await;
         self.signalling.stop().await;
         give_up_lease(&self.cluster).await;
+        if let Some(names) = self.names {
+            names.stop().await;
+        }
         self.api.stop().await;
         self.cluster.shutdown().await;
     }

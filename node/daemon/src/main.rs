@@ -12,6 +12,7 @@ mod data;
 mod exit;
 mod greeting;
 mod media;
+mod names;
 mod node;
 mod plane;
 mod ports;

@@ -16,6 +16,8 @@ pub(crate) struct Ports {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dns: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) media_control: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metrics: Option<SocketAddr>,

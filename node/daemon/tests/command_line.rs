@@ -6,9 +6,13 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn carillon(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
@@ -86,6 +90,7 @@ fn single_box(data: &Path) -> Command {
         "name = 'box'\ndata = {data:?}\n\
          [cluster]\nlisten = '127.0.0.1:0'\n\
          [sip]\nlisten = ['udp:127.0.0.1:0', 'tcp:127.0.0.1:0', 'tls:127.0.0.1:0']\n\
+         [dns]\ndomain = 'pbx.test'\nlisten = '127.0.0.1:0'\n\
          [api]\nlisten = '127.0.0.1:0'\n\
          [media]\ncontrol = '127.0.0.1:0'\nports = [41000, 41100]\nthreads = 1\n\
          [telemetry]\nmetrics = '127.0.0.1:0'\n"
@@ -136,6 +141,20 @@ impl Pbx {
         answer
     }
 
+    /// Asks its name server for the IPv4 address of `pbx.test` (RFC 1035 §4.1); its last four octets are the answer.
+    fn resolve(&self) -> Ipv4Addr {
+        let server: SocketAddr = self.ports()["dns"].as_str().unwrap().parse().unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let question = b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x03pbx\x04test\0\0\x01\0\x01";
+        socket.send_to(question, server).unwrap();
+        let mut answer = [0; 512];
+        let octets = socket.recv(&mut answer).unwrap();
+        assert_eq!(answer[3] & 0x0f, 0, "no error");
+        let address: [u8; 4] = answer[octets - 4..octets].try_into().unwrap();
+        address.into()
+    }
+
     /// Asks it to end, and says how it did.
     fn end(mut self) -> Option<i32> {
         terminate(&self.process);
@@ -160,6 +179,7 @@ fn a_single_box_comes_up_drains_and_comes_back_as_itself() {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
     assert!(data.join("ca.pem").is_file());
+    assert_eq!(pbx.resolve(), Ipv4Addr::LOCALHOST);
     assert_eq!(pbx.end(), Some(0));
 
     let again = Pbx::start(&data);

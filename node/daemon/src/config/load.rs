@@ -13,9 +13,10 @@ use super::{Config, Role};
 const PREFIX: &str = "CARILLON_";
 const SECTION_SEPARATOR: &str = "__";
 const PLAIN_FIELDS: [&str; 4] = ["name", "roles", "data", "address"];
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "cluster",
     "sip",
+    "dns",
     "calls",
     "registrar",
     "api",
@@ -110,6 +111,7 @@ fn build(table: &Table) -> Result<Config, Vec<String>> {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
         cluster: reader.section("cluster", address, &[("listen", 7400)]),
         sip: reader.section("sip", address, &[]),
+        dns: reader.section("dns", address, &[]),
         calls: reader.section("calls", address, &[]),
         registrar: reader.section("registrar", address, &[]),
         api: reader.section("api", address, &[("listen", 8443)]),

@@ -12,7 +12,7 @@ const RANKS: [&[&str]; 10] = [
     &["switch"],
     &["cluster", "ctl"],
     &["telephony"],
-    &["rocks", "signalling", "api", "relay", "lab"],
+    &["rocks", "signalling", "api", "names", "relay", "lab"],
     &["daemon"],
     &["testkit"],
     &["simulation", "integration", "bench"],
