@@ -25,6 +25,15 @@ pub struct Lease {
     pub ttl_ms: u64,
     /// When it was last renewed.
     pub renewed_at_ms: u64,
+    /// Whether its holder is known to have heard that it was granted: it has renewed it by its epoch. Who only claims may
+    /// be deaf.
+    #[serde(default = "heard")]
+    pub heard: bool,
+}
+
+/// Leases stored without the mark were held by nodes that lived.
+const fn heard() -> bool {
+    true
 }
 
 impl Lease {

@@ -139,9 +139,15 @@ impl Switch {
             return;
         };
         match outcome {
-            LeaseOutcome::Granted { epoch } => {
-                let until_ms = asked_ms + LEASE_TTL_MS;
+            // Only its renewal shows the cluster that this node hears, and protects it.
+            LeaseOutcome::Granted { epoch } if self.tenure.epoch != Some(epoch) => {
                 self.tenure.epoch = Some(epoch);
+                self.tenure.until_ms = 0;
+                self.tenure.next_ms = self.now_ms;
+                self.tenure_due();
+            }
+            LeaseOutcome::Granted { epoch: _ } => {
+                let until_ms = asked_ms + LEASE_TTL_MS;
                 self.tenure.until_ms = self.tenure.until_ms.max(until_ms);
                 // An answer from before the process was stopped says nothing about now.
                 if until_ms > self.now_ms {

@@ -39,6 +39,7 @@ impl State {
                     epoch,
                     ttl_ms: *ttl_ms,
                     renewed_at_ms: now_ms,
+                    heard: false,
                 };
                 self.write_lease(changes, lease);
                 LeaseOutcome::Granted { epoch }
@@ -49,14 +50,13 @@ impl State {
                         && lease.epoch == *epoch
                         && !lease.has_lapsed(now_ms) =>
                 {
-                    // No event: nothing has changed for anybody but the clock.
-                    self.leases.insert(
-                        resource.clone(),
-                        Lease {
-                            renewed_at_ms: now_ms,
-                            ..lease
-                        },
-                    );
+                    // An event, although nothing has changed but the clock: who looks for nodes that hear nobody goes by it.
+                    let lease = Lease {
+                        renewed_at_ms: now_ms,
+                        heard: true,
+                        ..lease
+                    };
+                    self.write_lease(changes, lease);
                     LeaseOutcome::Granted { epoch: *epoch }
                 }
                 Some(_) | None => LeaseOutcome::Lost,

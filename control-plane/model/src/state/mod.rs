@@ -333,18 +333,17 @@ impl State {
         self.calls.values().filter(move |call| call.owner == node)
     }
 
-    /// Whether heirs may take the calls of a node: its lease has lapsed, or it never had one.
+    /// Whether heirs may take the calls of a node: its lease has lapsed, it never had one, or it has claimed one and not
+    /// shown yet that it heard the answer.
     pub fn has_gone(&self, node: NodeId, now_ms: u64) -> bool {
         self.leases
             .get(&node_resource(node))
-            .is_none_or(|lease| lease.has_lapsed(now_ms))
+            .is_none_or(|lease| !lease.heard || lease.has_lapsed(now_ms))
     }
 
-    /// Whether a node's lease had lapsed when the cluster took its latest command.
+    /// Whether a node had no lease that protects it when the cluster took its latest command, after it had one.
     pub fn has_let_lapse(&self, node: NodeId) -> bool {
-        self.leases
-            .get(&node_resource(node))
-            .is_some_and(|lease| lease.has_lapsed(self.now_ms))
+        self.leases.contains(&node_resource(node)) && self.has_gone(node, self.now_ms)
     }
 
     /// A call that has a dialog of this Call-ID: by it a CANCEL finds its call, which has no tag of ours.

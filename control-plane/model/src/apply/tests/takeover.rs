@@ -54,6 +54,7 @@ fn renew(node: u64, epoch: u64) -> Command {
 fn the_calls_of_a_living_node_stay_its_own() {
     let mut cluster = Cluster::new();
     cluster.apply(take_lease(1));
+    cluster.apply(renew(1, 1));
     cluster.apply(value(1, 1, 1));
     let lives = CallOutcome::OwnerLives { owner: NodeId(1) };
     assert_eq!(
@@ -94,9 +95,28 @@ fn a_node_that_was_stopped_finds_its_lease_and_its_call_gone() {
         Outcome::Lease(LeaseOutcome::Granted { epoch: Epoch(2) })
     );
     cluster.apply(take_lease(2));
+    cluster.apply(renew(2, 1));
     assert_eq!(cluster.apply(claim(1, 1)).outcome, Outcome::Call(fenced));
     let lives = CallOutcome::OwnerLives { owner: NodeId(2) };
     assert_eq!(cluster.apply(claim(2, 1)).outcome, Outcome::Call(lives));
+}
+
+#[test]
+fn a_node_that_claims_and_is_deaf_to_the_answer_does_not_keep_its_calls() {
+    let mut cluster = Cluster::new();
+    cluster.apply(take_lease(1));
+    cluster.apply(renew(1, 1));
+    cluster.apply(value(1, 1, 1));
+    cluster.at.now_ms += TTL_MS;
+    // It asks again and again, and never by the epoch that it was granted.
+    cluster.apply(take_lease(1));
+    cluster.apply(renew(1, 1));
+    cluster.apply(take_lease(1));
+    assert!(cluster.state.has_let_lapse(NodeId(1)));
+    let claimed = CallOutcome::Claimed { epoch: Epoch(2) };
+    assert_eq!(cluster.apply(claim(1, 2)).outcome, Outcome::Call(claimed));
+    cluster.apply(renew(1, 3));
+    assert!(!cluster.state.has_let_lapse(NodeId(1)));
 }
 
 #[test]
