@@ -44,6 +44,8 @@ enum Task {
     Fuzz(Fuzz),
     /// Run the simulated cluster over many seeds, or replay one
     Simulate(Rest),
+    /// Break a cluster of real processes under load, one thing after another
+    Chaos(Rest),
     /// Measure against Kamailio and rtpengine, side by side
     Bench(Rest),
     /// Print the environment that the other tasks give to cargo, for `eval "$(cargo xtask env)"`
@@ -91,6 +93,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Tidy => tidy::tidy(&workspace),
         Task::Fuzz(options) => run::fuzz(&workspace, options.seconds),
         Task::Simulate(options) => run::simulate(&workspace, &options.arguments),
+        Task::Chaos(options) => run::chaos(&workspace, &options.arguments),
         Task::Bench(options) => run::bench(&workspace, &options.arguments),
         Task::Env => run::env(&workspace),
     }

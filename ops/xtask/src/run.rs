@@ -59,6 +59,17 @@ pub(crate) fn simulate(workspace: &Workspace, arguments: &[String]) -> Result<()
     )
 }
 
+/// Real processes on hosts of their own; the run reads its own arguments.
+pub(crate) fn chaos(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    debian::ensure(&debian::BUILD)?;
+    debian::ensure(&debian::PHONES)?;
+    let cargo = Cargo::with_rocksdb(workspace)?;
+    cargo.build(CARILLON)?;
+    let mut command = cargo.program(Target::Bin("carillon-chaos"))?;
+    command.args(arguments);
+    succeed(&mut with_namespaces(&command)?)
+}
+
 /// Shell lines for those who call cargo themselves and want to share what the tasks compiled.
 pub(crate) fn env(workspace: &Workspace) -> Result<()> {
     for (name, value) in Archive::make(workspace)?.environment() {

@@ -15,7 +15,7 @@ const RANKS: [&[&str]; 10] = [
     &["rocks", "signalling", "api", "names", "relay", "lab"],
     &["daemon"],
     &["testkit"],
-    &["simulation", "integration", "bench"],
+    &["simulation", "integration", "chaos", "bench"],
 ];
 
 /// Crates that never wait: no runtime, no sockets, no clock, no randomness of their own.
