@@ -42,6 +42,8 @@ pub enum Command {
     Secret(SecretCommand),
     /// Take away what has expired by the leader's time.
     Sweep,
+    /// Several in this order, each with an outcome of its own. There are no batches in batches, and no settings.
+    Batch(Vec<Command>),
 }
 
 /// What a cluster has from its first moment on. Refused once there is an administrator.

@@ -95,6 +95,8 @@ pub enum Outcome {
         /// Expired tokens.
         tokens: u32,
     },
+    /// One for each command of a batch.
+    Batch(Vec<Outcome>),
 }
 
 /// All that a command did.

@@ -12,7 +12,6 @@ use carillon_telephony::Telephony;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
-use tracing::Instrument;
 
 use crate::brain::observe::Observer;
 use crate::clock::Clock;
@@ -270,15 +269,16 @@ impl Brain {
     }
 
     fn propose(&mut self, proposal: u64, command: Command) {
-        let span = self.observer.proposing(&command);
+        let spans = self.observer.proposing(&command);
         let cluster = self.cluster.clone();
         let answer = self.propose.clone();
         let proposing = async move {
             let outcome = cluster.propose(command).await.map_err(failure);
+            drop(spans);
             // Fails only when the brain has stopped.
             let _ = answer.send(Proposed { proposal, outcome }).await;
         };
-        tokio::spawn(proposing.instrument(span));
+        tokio::spawn(proposing);
     }
 
     fn look_around(&mut self) {

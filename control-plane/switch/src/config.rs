@@ -92,7 +92,7 @@ impl Default for Limits {
         Self {
             calls: 20_000,
             transactions: 100_000,
-            proposals: 4_096,
+            proposals: 16_384,
             records: 50_000,
         }
     }

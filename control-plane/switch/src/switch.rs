@@ -139,6 +139,7 @@ impl Switch {
             self.tenure.next_ms(),
             self.heirs.next_ms(),
             self.batches.next_ms(),
+            self.proposals.next_ms(),
             self.records.next_ms(),
             self.qualifier.next_ms(),
         ]

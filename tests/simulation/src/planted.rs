@@ -37,6 +37,11 @@ pub(crate) fn hasty_outcome(planted: Planted, command: &Command) -> Option<Outco
             Some(Outcome::Bindings(accepted))
         }
         Command::Call(_) => Some(Outcome::Call(CallOutcome::Accepted)),
+        Command::Batch(commands) => commands
+            .iter()
+            .map(|command| hasty_outcome(planted, command))
+            .collect::<Option<Vec<_>>>()
+            .map(Outcome::Batch),
         Command::Initialise(_)
         | Command::Configure(_)
         | Command::Lease(_)
@@ -83,6 +88,7 @@ pub(crate) fn careless(outcome: Outcome) -> Outcome {
         Outcome::Call(CallOutcome::OwnerLives { .. }) => Outcome::Call(CallOutcome::Claimed {
             epoch: Epoch::default(),
         }),
+        Outcome::Batch(outcomes) => Outcome::Batch(outcomes.into_iter().map(careless).collect()),
         other => other,
     }
 }

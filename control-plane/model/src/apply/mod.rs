@@ -23,7 +23,10 @@ mod sweep;
 mod tests;
 mod users;
 
-use crate::{Applied, Command, Event, HistoryRow, Outcome, Rejection, ResourceKey, Stamp, State};
+use crate::{
+    Applied, Command, Event, HistoryRow, Outcome, Rejection, RejectionKind, ResourceKey, Stamp,
+    State,
+};
 
 /// What a command has changed so far, and when it came.
 struct Changes {
@@ -55,37 +58,59 @@ impl State {
             events: Vec::new(),
             history: Vec::new(),
         };
-        let outcome = match command {
-            Command::Initialise(initialise) => self
-                .undo_if_refused(&mut changes, |state, changes| {
-                    state.initialise(changes, initialise)
-                }),
-            Command::Configure(command) => self.undo_if_refused(&mut changes, |state, changes| {
-                state.configure(changes, command)
-            }),
-            Command::Bindings(batch) => {
-                Outcome::Bindings(self.change_bindings(&mut changes, batch))
-            }
-            Command::Call(command) => Outcome::Call(self.change_call(&mut changes, command)),
-            Command::Lease(command) => Outcome::Lease(self.change_lease(&mut changes, command)),
-            Command::Node(command) => self.undo_if_refused(&mut changes, |state, changes| {
-                state.change_node(changes, command)
-            }),
-            Command::Media(command) => self.undo_if_refused(&mut changes, |state, changes| {
-                state.change_media_server(changes, command)
-            }),
-            Command::Account(command) => self.undo_if_refused(&mut changes, |state, changes| {
-                state.change_account(changes, command)
-            }),
-            Command::Secret(command) => self.undo_if_refused(&mut changes, |state, changes| {
-                state.change_secret(changes, command)
-            }),
-            Command::Sweep => self.sweep(&mut changes),
-        };
+        let outcome = self.execute(&mut changes, command);
         Applied {
             outcome,
             events: changes.events,
             history: changes.history,
+        }
+    }
+
+    fn execute(&mut self, changes: &mut Changes, command: &Command) -> Outcome {
+        match command {
+            Command::Initialise(initialise) => self.undo_if_refused(changes, |state, changes| {
+                state.initialise(changes, initialise)
+            }),
+            Command::Configure(command) => {
+                self.undo_if_refused(changes, |state, changes| state.configure(changes, command))
+            }
+            Command::Bindings(batch) => Outcome::Bindings(self.change_bindings(changes, batch)),
+            Command::Call(command) => Outcome::Call(self.change_call(changes, command)),
+            Command::Lease(command) => Outcome::Lease(self.change_lease(changes, command)),
+            Command::Node(command) => self.undo_if_refused(changes, |state, changes| {
+                state.change_node(changes, command)
+            }),
+            Command::Media(command) => self.undo_if_refused(changes, |state, changes| {
+                state.change_media_server(changes, command)
+            }),
+            Command::Account(command) => self.undo_if_refused(changes, |state, changes| {
+                state.change_account(changes, command)
+            }),
+            Command::Secret(command) => self.undo_if_refused(changes, |state, changes| {
+                state.change_secret(changes, command)
+            }),
+            Command::Sweep => self.sweep(changes),
+            Command::Batch(commands) => {
+                let outcomes = commands.iter().map(|command| match command {
+                    Command::Batch(_) | Command::Initialise(_) | Command::Configure(_) => {
+                        Outcome::Rejected(Rejection::new(
+                            RejectionKind::Input,
+                            "Batch",
+                            "commands",
+                            "this command has to come alone",
+                        ))
+                    }
+                    Command::Bindings(_)
+                    | Command::Call(_)
+                    | Command::Lease(_)
+                    | Command::Node(_)
+                    | Command::Media(_)
+                    | Command::Account(_)
+                    | Command::Secret(_)
+                    | Command::Sweep => self.execute(changes, command),
+                });
+                Outcome::Batch(outcomes.collect())
+            }
         }
     }
 

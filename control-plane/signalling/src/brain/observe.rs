@@ -132,12 +132,16 @@ impl Observer {
         self.span(call).in_scope(tell);
     }
 
-    /// A command goes to the quorum; it is told in the span that is returned.
-    pub(crate) fn proposing(&self, command: &Command) -> Span {
-        match call_of(command) {
-            Some(call) => tracing::info_span!(parent: &self.span(call), "commit"),
-            None => Span::none(),
-        }
+    /// Commands go to the quorum: a span in the trace of each call among them, to be kept until they are committed.
+    pub(crate) fn proposing(&self, command: &Command) -> Vec<Span> {
+        let commands = match command {
+            Command::Batch(commands) => commands.as_slice(),
+            alone => std::slice::from_ref(alone),
+        };
+        let calls = commands.iter().filter_map(call_of);
+        calls
+            .map(|call| tracing::info_span!(parent: &self.span(call), "commit"))
+            .collect()
     }
 
     fn progressed(&self, code: u16, since_start_ms: u64) {
@@ -226,6 +230,7 @@ fn call_of(command: &Command) -> Option<CallId> {
         | Command::Media(_)
         | Command::Account(_)
         | Command::Secret(_)
+        | Command::Batch(_)
         | Command::Sweep => None,
     }
 }

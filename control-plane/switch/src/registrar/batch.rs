@@ -8,27 +8,21 @@ use super::{LOCAL_AFTER_MS, Pending, keeps_flow};
 use crate::proposals::Purpose;
 use crate::{ProposalFailure, Switch};
 
-/// Changes that come closer together than this share a commit; the first after a pause does not wait.
-pub const BATCH_INTERVAL_MS: u64 = 20;
-/// Changes of one commit.
-const BATCH_CHANGES_MAX: usize = 512;
-/// Commits on their way at a time: a slow quorum makes batches larger, not more.
-const BATCHES_IN_FLIGHT_MAX: usize = 4;
-/// REGISTERs that wait to be proposed.
+/// REGISTERs that have no answer yet, or are to be proposed again.
 const WAITING_MAX: usize = 8_192;
 /// Time until what the quorum did not take is proposed again.
 const RETRY_MS: u64 = 200;
 
 /// Changes of bindings on their way to the quorum.
 pub(crate) struct Batches {
-    waiting: VecDeque<Item>,
+    /// What the quorum did not take, and when it is proposed again.
+    again: VecDeque<Item>,
+    again_at_ms: u64,
     /// REGISTERs without an answer yet, by their number.
     unanswered: BTreeMap<u64, Pending>,
     /// Until when those of them that can do without the quorum wait for it, in this order.
     patience: VecDeque<(u64, u64)>,
     next: u64,
-    in_flight: usize,
-    next_at_ms: u64,
     /// Whose flows (RFC 5626) are which connections of this node.
     connections: BTreeMap<Flow, BTreeSet<EndpointId>>,
 }
@@ -43,22 +37,21 @@ pub(crate) struct Item {
 impl Batches {
     pub(crate) fn new() -> Self {
         Self {
-            waiting: VecDeque::new(),
+            again: VecDeque::new(),
+            again_at_ms: 0,
             unanswered: BTreeMap::new(),
             patience: VecDeque::new(),
             next: 1,
-            in_flight: 0,
-            next_at_ms: 0,
             connections: BTreeMap::new(),
         }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting.len() >= WAITING_MAX
+        self.unanswered.len() + self.again.len() >= WAITING_MAX
     }
 
     /// A REGISTER whose changes are to be committed; `alone`: after a while without the quorum.
-    pub(super) fn ask(&mut self, now_ms: u64, pending: Pending, alone: bool) {
+    pub(super) fn ask(&mut self, now_ms: u64, pending: Pending, alone: bool) -> Item {
         let changes = Arc::clone(&pending.changes);
         let number = self.next;
         self.next += 1;
@@ -67,7 +60,7 @@ impl Batches {
             self.patience.push_back((now_ms + LOCAL_AFTER_MS, number));
         }
         let register = Some(number);
-        self.add(now_ms, Item { changes, register });
+        Item { changes, register }
     }
 
     /// The next REGISTER that waits for too long.
@@ -94,23 +87,11 @@ impl Batches {
         pending
     }
 
-    pub(super) fn add(&mut self, now_ms: u64, item: Item) {
-        if self.waiting.is_empty() && self.in_flight == 0 {
-            self.next_at_ms = self.next_at_ms.min(now_ms + BATCH_INTERVAL_MS);
-        }
-        self.waiting.push_back(item);
-    }
-
     /// When there is something to do next.
     pub(crate) fn next_ms(&self) -> Option<u64> {
         let until_ms = self.patience.front().map(|(until_ms, _)| *until_ms);
-        [self.batch_ms(), until_ms].into_iter().flatten().min()
-    }
-
-    /// When the next batch is due; one that waits for an earlier commit is not.
-    fn batch_ms(&self) -> Option<u64> {
-        let ready = !self.waiting.is_empty() && self.in_flight < BATCHES_IN_FLIGHT_MAX;
-        ready.then_some(self.next_at_ms)
+        let again_ms = (!self.again.is_empty()).then_some(self.again_at_ms);
+        [again_ms, until_ms].into_iter().flatten().min()
     }
 
     pub(super) fn endpoints_on(&mut self, flow: &Flow) -> Vec<EndpointId> {
@@ -121,93 +102,58 @@ impl Batches {
             .collect()
     }
 
-    fn take(&mut self) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut changes = 0;
-        while let Some(item) = self.waiting.front() {
-            changes += item.changes.len();
-            if changes > BATCH_CHANGES_MAX && !items.is_empty() {
-                break;
-            }
-            items.extend(self.waiting.pop_front());
+    /// What is proposed again now.
+    pub(super) fn due_again(&mut self, now_ms: u64) -> VecDeque<Item> {
+        match self.again_at_ms <= now_ms {
+            true => std::mem::take(&mut self.again),
+            false => VecDeque::new(),
         }
-        items
     }
 }
 
 impl Switch {
-    /// Proposes what has gathered, if its time has come.
-    pub(crate) fn propose_batch(&mut self) {
-        while self
-            .batches
-            .batch_ms()
-            .is_some_and(|at_ms| at_ms <= self.now_ms)
-        {
-            let items = self.batches.take();
-            self.batches.in_flight += 1;
-            let full = self
-                .batches
-                .waiting
-                .iter()
-                .map(|item| item.changes.len())
-                .sum::<usize>()
-                >= BATCH_CHANGES_MAX;
-            if !full {
-                self.batches.next_at_ms = self.now_ms + BATCH_INTERVAL_MS;
-            }
-            let changes = items
-                .iter()
-                .flat_map(|item| item.changes.iter().cloned())
-                .collect();
-            self.propose(Command::Bindings(changes), Purpose::Bindings(items));
-        }
+    pub(super) fn propose_changes(&mut self, item: Item) {
+        let changes = item.changes.to_vec();
+        self.propose(Command::Bindings(changes), Purpose::Bindings(item));
     }
 
     pub(crate) fn bindings_committed(
         &mut self,
-        items: Vec<Item>,
+        item: Item,
         outcome: Result<Outcome, ProposalFailure>,
     ) {
-        self.batches.in_flight -= 1;
         let outcomes = match outcome {
             Ok(Outcome::Bindings(outcomes)) => outcomes,
-            Ok(_) | Err(ProposalFailure::Overload) => return self.give_up(items),
-            Err(ProposalFailure::NoQuorum | ProposalFailure::Timeout) => return self.insist(items),
+            Ok(_) | Err(ProposalFailure::Overload) => return self.give_up(&item),
+            Err(ProposalFailure::NoQuorum | ProposalFailure::Timeout) => return self.insist(item),
         };
-        let mut outcomes = outcomes.into_iter();
-        for item in items {
-            let own: Vec<BindingOutcome> = outcomes.by_ref().take(item.changes.len()).collect();
-            match self.batches.answering(&item) {
-                Some(pending) => self.judged(&pending, &own),
-                None => self.merged(&item.changes),
-            }
+        match self.batches.answering(&item) {
+            Some(pending) => self.judged(&pending, &outcomes),
+            None => self.merged(&item.changes),
         }
     }
 
     /// What was accepted here, or may be soon, is proposed again; all else is answered with 503.
-    fn insist(&mut self, items: Vec<Item>) {
-        let (again, rest): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| {
-            let waits = item
-                .register
-                .is_some_and(|number| self.batches.unanswered.contains_key(&number));
-            match waits {
-                true => self.may_accept_alone(&item.changes),
-                false => self.is_unmerged(&item.changes),
-            }
-        });
-        self.give_up(rest);
-        if !again.is_empty() {
-            self.batches.next_at_ms = self.now_ms + RETRY_MS;
-            self.batches.waiting.extend(again);
+    fn insist(&mut self, item: Item) {
+        let waits = item
+            .register
+            .is_some_and(|number| self.batches.unanswered.contains_key(&number));
+        let again = match waits {
+            true => self.may_accept_alone(&item.changes),
+            false => self.is_unmerged(&item.changes),
+        };
+        if again {
+            self.batches.again_at_ms = self.now_ms + RETRY_MS;
+            self.batches.again.push_back(item);
+        } else {
+            self.give_up(&item);
         }
     }
 
-    fn give_up(&mut self, items: Vec<Item>) {
-        for item in items {
-            if let Some(pending) = self.batches.answering(&item) {
-                let response = self.unavailable(&pending.request);
-                self.answer(pending.key, response);
-            }
+    fn give_up(&mut self, item: &Item) {
+        if let Some(pending) = self.batches.answering(item) {
+            let response = self.unavailable(&pending.request);
+            self.answer(pending.key, response);
         }
     }
 

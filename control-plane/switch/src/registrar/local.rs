@@ -74,8 +74,11 @@ impl Switch {
         contacts
     }
 
-    /// REGISTERs that have waited for the quorum for long enough.
+    /// REGISTERs that have waited for the quorum for long enough, and those that it is asked about again.
     pub(crate) fn registers_due(&mut self) {
+        for item in self.batches.due_again(self.now_ms) {
+            self.propose_changes(item);
+        }
         while let Some(pending) = self.batches.overdue(self.now_ms) {
             self.accept_alone(&pending);
         }

@@ -5,7 +5,6 @@ mod batch;
 mod local;
 mod plan;
 
-pub use batch::BATCH_INTERVAL_MS;
 pub(crate) use batch::{Batches, Item};
 pub(crate) use local::Locals;
 pub use local::{LOCAL_AFTER_MS, LOCAL_BINDING_MS};
@@ -55,7 +54,8 @@ impl Switch {
             return self.answer(pending.key, response);
         }
         let alone = self.may_accept_alone(&pending.changes);
-        self.batches.ask(self.now_ms, pending, alone);
+        let item = self.batches.ask(self.now_ms, pending, alone);
+        self.propose_changes(item);
     }
 
     /// A connection is gone, and with it the flows that it was (RFC 5626 §6).
@@ -63,13 +63,10 @@ impl Switch {
         self.locals.lose_flow(&flow);
         for endpoint in self.batches.endpoints_on(&flow) {
             let changes = [BindingChange::RemoveFlow { endpoint, flow }].into();
-            self.batches.add(
-                self.now_ms,
-                Item {
-                    changes,
-                    register: None,
-                },
-            );
+            self.propose_changes(Item {
+                changes,
+                register: None,
+            });
         }
     }
 }

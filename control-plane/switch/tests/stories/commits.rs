@@ -1,6 +1,9 @@
 //! What waits for the quorum, and what happens when it does not come.
 
-use carillon_switch::{COMMIT_LIMIT_MS, Notice, ProposalFailure, UNPROTECTED_AFTER_MS};
+use carillon_switch::{
+    BATCH_INTERVAL_MS, COMMIT_LIMIT_MS, LAZY_COMMIT_MS, Notice, ProposalFailure,
+    UNPROTECTED_AFTER_MS,
+};
 use expect_test::expect;
 
 use super::office::Office;
@@ -140,4 +143,63 @@ fn with_no_quorum_in_sight_new_calls_are_refused_at_once() {
         alice -> n1: ACK 102
     "#]]
     .assert_eq(&office.ladder());
+}
+
+#[test]
+fn calls_that_come_together_share_commits() {
+    let mut office = Office::with_alice_and_bob(1);
+    office.change_user("bob", |bob| bob.simultaneous_calls = 20);
+    let names: Vec<String> = (0..20).map(|number| format!("phone{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        office.hire(name, &format!("1{}", 40 + number));
+        office.place(name, 1);
+    }
+    office.tell_everybody(Vec::new());
+    office.run(1_000);
+    let before = office.proposed;
+    for name in &names {
+        office.begin(name, "102");
+    }
+    office.run(BATCH_INTERVAL_MS + 20);
+    assert_eq!(office.state.calls().len(), names.len());
+    let proposed = office.proposed - before;
+    assert!(proposed <= 2, "{proposed} entries");
+}
+
+#[test]
+fn the_first_call_after_a_pause_waits_for_no_other() {
+    let mut office = Office::with_alice_and_bob(1);
+    office.run(1_000);
+    let before = office.proposed;
+    office.begin("alice", "102");
+    office.run(12);
+    assert_eq!(office.proposed - before, 1);
+    assert!(office.phone("bob").ringing.is_some());
+}
+
+#[test]
+fn what_nobody_waits_for_is_stored_soon_but_not_at_once() {
+    let mut office = Office::with_alice_and_bob(2);
+    office.call("alice", "102");
+    office.answer("bob", 200);
+    let stored = |office: &Office| office.state.calls().values().next().unwrap().revision;
+    office.run(30);
+    let answered = stored(&office);
+    office.run(LAZY_COMMIT_MS + BATCH_INTERVAL_MS);
+    assert_eq!(stored(&office), answered + 1, "that alice has acknowledged");
+    office.run(5_000);
+    assert_eq!(stored(&office), answered + 1, "nothing else has changed");
+}
+
+#[test]
+fn the_end_of_a_call_takes_the_place_of_what_nobody_waited_for() {
+    let mut office = Office::with_alice_and_bob(2);
+    office.call("alice", "102");
+    office.run(1_000);
+    let before = office.proposed;
+    office.answer("bob", 200);
+    office.hang_up("alice");
+    office.run(1_000);
+    assert_eq!(office.proposed - before, 2, "the answer and the end");
+    office.assert_quiet();
 }

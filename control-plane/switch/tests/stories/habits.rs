@@ -16,10 +16,15 @@ impl Office {
     }
 
     pub(crate) fn call(&mut self, name: &str, number: &str) {
+        self.begin(name, number);
+        self.run(50);
+    }
+
+    /// The INVITE leaves; nothing else has happened yet.
+    pub(crate) fn begin(&mut self, name: &str, number: &str) {
         let message = self.phone(name).invite(number);
         self.phone(name).asked = Some(message.clone());
         self.say(name, message);
-        self.run(50);
     }
 
     pub(crate) fn answer(&mut self, name: &str, code: u16) {

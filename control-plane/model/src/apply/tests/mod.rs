@@ -1,6 +1,7 @@
 //! Stories about a small company, and properties of any history of commands.
 
 mod accounts;
+mod batches;
 mod calls;
 mod configuration;
 mod imports;
