@@ -20,6 +20,11 @@ mod store;
 
 use std::process::ExitCode;
 
+/// A node allocates and frees from many threads all day; this allocator does it in fewer cycles than glibc's, and gives
+/// back what a burst, or the hash of a password, has taken.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }
