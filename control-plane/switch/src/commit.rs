@@ -14,8 +14,6 @@ pub const UNPROTECTED_AFTER_MS: u64 = 250;
 /// A call that was never stored is refused with 503 after this long; longer than the quorum takes to find a new
 /// leader. Where the configuration lets calls go unprotected, [`UNPROTECTED_AFTER_MS`] counts for it too.
 pub const COMMIT_LIMIT_MS: u64 = 3_000;
-/// What nobody waits for goes with what somebody does, or alone after this long: a later value often makes it needless.
-pub const LAZY_COMMIT_MS: u64 = 100;
 /// Time between two attempts while a call waits.
 const BARRIER_RETRY_MS: u64 = 100;
 /// Time between two attempts when nothing waits.
@@ -31,8 +29,6 @@ pub(crate) struct Commits {
     barrier: Option<Barrier>,
     /// When a value that was not stored is proposed again.
     retry_at_ms: Option<u64>,
-    /// When a change that nobody waits for is proposed at the latest.
-    lazy_at_ms: Option<u64>,
 }
 
 struct Barrier {
@@ -49,7 +45,6 @@ impl Commits {
             stored: revision,
             barrier: None,
             retry_at_ms: None,
-            lazy_at_ms: None,
         }
     }
 
@@ -57,17 +52,9 @@ impl Commits {
         self.barrier.is_some()
     }
 
-    /// The call has ended: no value of it is worth to be stored any more.
-    pub(crate) fn forget_lazy(&mut self) {
-        self.lazy_at_ms = None;
-    }
-
     pub(crate) fn next_ms(&self) -> Option<u64> {
         let until_ms = self.barrier.as_ref().map(|barrier| barrier.until_ms);
-        [until_ms, self.retry_at_ms, self.lazy_at_ms]
-            .into_iter()
-            .flatten()
-            .min()
+        [until_ms, self.retry_at_ms].into_iter().flatten().min()
     }
 }
 
@@ -91,9 +78,7 @@ impl Switch {
 
     pub(crate) fn commit_lazily(&mut self, slot: &mut Slot) {
         if !slot.recorded {
-            slot.commits
-                .lazy_at_ms
-                .get_or_insert(self.now_ms + LAZY_COMMIT_MS);
+            self.propose_value(slot);
         }
     }
 
@@ -108,7 +93,6 @@ impl Switch {
         }
         slot.commits.proposed += 1;
         slot.commits.retry_at_ms = None;
-        slot.commits.lazy_at_ms = None;
         let revision = slot.commits.proposed;
         let entry = CallEntry {
             id: call,
@@ -164,14 +148,13 @@ impl Switch {
         {
             self.value_late(slot);
         }
-        let times = [slot.commits.retry_at_ms, slot.commits.lazy_at_ms];
-        let due = times
-            .into_iter()
-            .flatten()
-            .any(|at_ms| at_ms <= self.now_ms);
-        if due && !slot.lost {
+        if slot
+            .commits
+            .retry_at_ms
+            .is_some_and(|at_ms| at_ms <= self.now_ms)
+            && !slot.lost
+        {
             slot.commits.retry_at_ms = None;
-            slot.commits.lazy_at_ms = None;
             if !slot.recorded && !self.is_congested() {
                 self.propose_value(slot);
             }

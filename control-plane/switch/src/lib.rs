@@ -34,7 +34,7 @@ mod tenure;
 mod trails;
 mod waiting;
 
-pub use commit::{COMMIT_LIMIT_MS, LAZY_COMMIT_MS, UNPROTECTED_AFTER_MS};
+pub use commit::{COMMIT_LIMIT_MS, UNPROTECTED_AFTER_MS};
 pub use config::{Config, Limits, Registrar};
 pub use counters::{Counters, Load, RequestClass};
 pub use gather::BATCH_INTERVAL_MS;

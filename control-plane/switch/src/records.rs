@@ -46,7 +46,6 @@ impl Switch {
         }
         slot.recorded = true;
         let call = slot.call.id();
-        slot.commits.forget_lazy();
         self.proposals.withdraw_value(call);
         self.records
             .waiting

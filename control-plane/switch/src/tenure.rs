@@ -100,7 +100,8 @@ impl Switch {
         if self.now_ms < self.tenure.next_ms {
             return;
         }
-        self.tenure.next_ms = self.now_ms + RENEW_INTERVAL_MS;
+        // At the same moments as the others, as far as the clocks agree: then the leader writes the renewals of all at once.
+        self.tenure.next_ms = (self.now_ms / RENEW_INTERVAL_MS + 1) * RENEW_INTERVAL_MS;
         self.listen_for_deaf();
         // Without a lease it asks once and waits: what it says may be heard where no answer comes back from, and to renew
         // without knowing would keep others from its calls for ever.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carillon_cluster::{Applied, Cluster, Config, HistoryQuery, LogStore, Replicated, Stamp};
-use carillon_model::{CallRecord, Command, Event, HistoryTable, Outcome, State};
+use carillon_model::{CallRecord, Command, Event, HistoryTable, LeaseCommand, Outcome, State};
 
 /// The rules of the telephony state, for [`carillon_cluster::Cluster`] and [`carillon_cluster::Replica`].
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,11 @@ impl Replicated for Telephony {
             events: applied.events,
             history: history.collect(),
         }
+    }
+
+    /// The nodes renew their leases at the same moments.
+    fn can_wait(command: &Command) -> bool {
+        matches!(command, Command::Lease(LeaseCommand::Renew { .. }))
     }
 
     fn digest(state: &State) -> u64 {

@@ -20,6 +20,12 @@ pub trait Replicated: Send + Sync + 'static {
     /// the same state.
     fn apply(state: &mut Self::State, at: Stamp, command: &Self::Command) -> Applied<Self>;
 
+    /// Whether a command may wait some milliseconds at the leader, so that it shares an entry of the log with others.
+    fn can_wait(command: &Self::Command) -> bool {
+        let _ = command;
+        false
+    }
+
     /// A hash of the whole state, equal on equal states.
     fn digest(state: &Self::State) -> u64;
 }

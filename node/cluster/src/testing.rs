@@ -39,6 +39,8 @@ pub enum RegistersCommand {
     Set(String, u64),
     /// Adds: applied twice, it shows.
     Add(String, u64),
+    /// As `Add`, and can wait for others.
+    AddPatiently(String, u64),
 }
 
 impl Replicated for Registers {
@@ -52,7 +54,7 @@ impl Replicated for Registers {
         state.now_ms = at.now_ms;
         let (name, value) = match command {
             RegistersCommand::Set(name, value) => (name, *value),
-            RegistersCommand::Add(name, value) => {
+            RegistersCommand::Add(name, value) | RegistersCommand::AddPatiently(name, value) => {
                 let before = state.values.get(name).copied().unwrap_or(0);
                 (name, before + value)
             }
@@ -68,6 +70,10 @@ impl Replicated for Registers {
             events: vec![name.clone()],
             history: vec![row],
         }
+    }
+
+    fn can_wait(command: &RegistersCommand) -> bool {
+        matches!(command, RegistersCommand::AddPatiently(..))
     }
 
     fn digest(state: &RegistersState) -> u64 {

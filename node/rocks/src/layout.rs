@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use carillon_cluster::HistoryRow;
-use rocksdb::{ColumnFamilyDescriptor, Options};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, Options};
 
 pub(crate) const META: &str = "meta";
 pub(crate) const LOGS: &str = "logs";
@@ -12,16 +12,23 @@ pub(crate) const SNAPSHOT: &str = "snapshot";
 /// Ends a table's name in a history key. Table names are ours and hold no such octet.
 const TABLE_END: u8 = 0;
 
-const LOG_BUFFER_OCTETS: usize = 16 * 1024 * 1024;
-const OTHER_BUFFER_OCTETS: usize = 4 * 1024 * 1024;
+/// What is written stays in memory until so much of it has gathered; the newest entries are kept decoded elsewhere.
+const LOG_BUFFER_OCTETS: usize = 4 * 1024 * 1024;
+const OTHER_BUFFER_OCTETS: usize = 1024 * 1024;
+/// Reads from disk are rare: a follower that was away, an administrator who looks at old records.
+const CACHE_OCTETS: usize = 4 * 1024 * 1024;
 const WAL_OCTETS: u64 = 128 * 1024 * 1024;
 const LOG_FILES_KEPT: usize = 4;
 
 pub(crate) fn families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(CACHE_OCTETS);
     [META, LOGS, HISTORY, SNAPSHOT]
         .into_iter()
         .map(|name| {
             let mut options = Options::default();
+            let mut blocks = BlockBasedOptions::default();
+            blocks.set_block_cache(&cache);
+            options.set_block_based_table_factory(&blocks);
             options.set_write_buffer_size(match name {
                 LOGS => LOG_BUFFER_OCTETS,
                 _ => OTHER_BUFFER_OCTETS,

@@ -1,8 +1,7 @@
 //! What waits for the quorum, and what happens when it does not come.
 
 use carillon_switch::{
-    BATCH_INTERVAL_MS, COMMIT_LIMIT_MS, LAZY_COMMIT_MS, Notice, ProposalFailure,
-    UNPROTECTED_AFTER_MS,
+    BATCH_INTERVAL_MS, COMMIT_LIMIT_MS, Notice, ProposalFailure, UNPROTECTED_AFTER_MS,
 };
 use expect_test::expect;
 
@@ -175,31 +174,4 @@ fn the_first_call_after_a_pause_waits_for_no_other() {
     office.run(12);
     assert_eq!(office.proposed - before, 1);
     assert!(office.phone("bob").ringing.is_some());
-}
-
-#[test]
-fn what_nobody_waits_for_is_stored_soon_but_not_at_once() {
-    let mut office = Office::with_alice_and_bob(2);
-    office.call("alice", "102");
-    office.answer("bob", 200);
-    let stored = |office: &Office| office.state.calls().values().next().unwrap().revision;
-    office.run(30);
-    let answered = stored(&office);
-    office.run(LAZY_COMMIT_MS + BATCH_INTERVAL_MS);
-    assert_eq!(stored(&office), answered + 1, "that alice has acknowledged");
-    office.run(5_000);
-    assert_eq!(stored(&office), answered + 1, "nothing else has changed");
-}
-
-#[test]
-fn the_end_of_a_call_takes_the_place_of_what_nobody_waited_for() {
-    let mut office = Office::with_alice_and_bob(2);
-    office.call("alice", "102");
-    office.run(1_000);
-    let before = office.proposed;
-    office.answer("bob", 200);
-    office.hang_up("alice");
-    office.run(1_000);
-    assert_eq!(office.proposed - before, 2, "the answer and the end");
-    office.assert_quiet();
 }

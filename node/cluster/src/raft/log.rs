@@ -23,8 +23,8 @@ const COMMITTED: &str = "committed";
 const PURGED: &str = "purged";
 
 /// Entries kept decoded: what replication and the state machine read is nearly always the newest.
-const TAIL_ENTRIES: usize = 2_048;
-const TAIL_OCTETS: usize = 16 * 1024 * 1024;
+const TAIL_ENTRIES: usize = 1_024;
+const TAIL_OCTETS: usize = 2 * 1024 * 1024;
 
 struct Tail<R: Runtime> {
     entries: VecDeque<EntryOf<TypeConfig<R>>>,
@@ -79,7 +79,10 @@ impl<R: Runtime> Tail<R> {
 
 fn weight(payload: &EntryPayload<Proposal, NodeId, Member>) -> usize {
     match payload {
-        EntryPayload::Normal(proposal) => proposal.body.len() + 96,
+        EntryPayload::Normal(proposal) => {
+            let joined = proposal.joined.iter().map(|joined| joined.body.len() + 96);
+            proposal.body.len() + 96 + joined.sum::<usize>()
+        }
         EntryPayload::Blank | EntryPayload::Membership(_) => 256,
     }
 }

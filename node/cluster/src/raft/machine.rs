@@ -104,6 +104,11 @@ impl<M: Replicated, R: Runtime> Machine<M, R> {
             ..
         } = *proposal;
         self.whole.now_ms = self.whole.now_ms.max(proposal.at_ms);
+        if !proposal.joined.is_empty() {
+            let answers = proposal.joined.iter();
+            let answers = answers.map(|joined| self.execute(batch, index, joined));
+            return answers.collect::<io::Result<_>>().map(Answer::Joined);
+        }
         match self.whole.sessions.admit(client, serial, floor, index) {
             Admission::Answered(outcome) => return Ok(Answer::Outcome(outcome)),
             Admission::Forgotten => return Ok(Answer::Forgotten),

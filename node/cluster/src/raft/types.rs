@@ -102,8 +102,14 @@ pub(crate) struct Proposal {
     pub serial: u64,
     /// The proposer waits for no serial below this one any more.
     pub floor: u64,
-    /// The command.
+    /// The command; empty where there are others in this one.
     pub body: Bytes,
+    /// Its proposer does not mind if it waits a moment for others.
+    #[serde(default)]
+    pub patient: bool,
+    /// Proposals that the leader has put together into one entry. A version that does not know them stops at the empty body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<Proposal>,
 }
 
 impl fmt::Debug for Proposal {
@@ -133,4 +139,6 @@ pub(crate) enum Answer {
     Forgotten,
     /// The entry carried no command.
     None,
+    /// Of each of the joined proposals.
+    Joined(Vec<Answer>),
 }

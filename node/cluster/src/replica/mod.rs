@@ -5,6 +5,7 @@ mod membership;
 mod propose;
 mod serve;
 mod status;
+mod together;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -73,6 +74,7 @@ struct Inner<M: Replicated, R: Runtime, T: Transport> {
     store: Arc<dyn LogStore>,
     published: Arc<Published<M>>,
     open: Mutex<propose::Open>,
+    together: Mutex<together::Together>,
     waiting: Semaphore,
     channels: Mutex<BTreeMap<String, ChannelHandler>>,
     comparisons: Comparisons,
@@ -130,6 +132,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             store,
             published,
             open: Mutex::default(),
+            together: Mutex::default(),
             waiting: Semaphore::new(MAX_WAITING),
             channels: Mutex::default(),
             comparisons: Comparisons::default(),

@@ -135,6 +135,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             .waiting
             .try_acquire()
             .map_err(|_| ProposeError::Overloaded)?;
+        let patient = matches!(body, Body::Command(command) if M::can_wait(command));
         let body = encode(body);
         let ticket = self.ticket()?;
         let began = <R as AsyncRuntime>::Instant::now();
@@ -159,6 +160,8 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                 serial: ticket.serial,
                 floor: self.floor(),
                 body: body.clone(),
+                patient,
+                joined: Vec::new(),
             };
             let attempt = self.attempt(proposal, left.min(ATTEMPT_LIMIT));
             let outcome = match patience.ends_with_touch {
@@ -195,7 +198,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         R::within(limit, self.inner.published.reached(committed.index)).await;
         match committed.answer {
             Answer::Outcome(outcome) => Ok(outcome),
-            Answer::Forgotten | Answer::None => Err(ProposeError::Unknown),
+            Answer::Forgotten | Answer::None | Answer::Joined(_) => Err(ProposeError::Unknown),
         }
     }
 
@@ -230,8 +233,15 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         }
     }
 
-    /// Writes a command as the leader.
-    pub(super) async fn write(&self, mut proposal: Proposal) -> Result<Committed, Refusal> {
+    /// Writes a command as the leader, at once or with others that can wait.
+    pub(super) async fn write(&self, proposal: Proposal) -> Result<Committed, Refusal> {
+        match proposal.patient {
+            true => self.write_together(proposal).await,
+            false => self.write_entry(proposal).await,
+        }
+    }
+
+    pub(super) async fn write_entry(&self, mut proposal: Proposal) -> Result<Committed, Refusal> {
         proposal.at_ms = R::now_ms();
         match self.inner.raft.client_write(proposal).await {
             Ok(written) => Ok(Committed {

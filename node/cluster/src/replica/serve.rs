@@ -120,6 +120,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         if let Err(error) = decode::<crate::admin::Body<M::Command>>(&proposal.body) {
             return Err(Refusal::Failed(error.to_string()));
         }
+        if !proposal.joined.is_empty() {
+            return Err(Refusal::Failed(
+                "only the leader joins proposals".to_owned(),
+            ));
+        }
         let written = R::within(WRITE_LIMIT, self.write(proposal)).await;
         written.unwrap_or(Err(Refusal::Unknown))
     }

@@ -1,7 +1,7 @@
 //! Commands: on any node, once, through changes of leader.
 
 use carillon_cluster::ProposeError;
-use carillon_cluster::testing::Registers;
+use carillon_cluster::testing::{Registers, RegistersCommand};
 
 use super::nodes::{Node, add, eventually, in_time, insist, set, take_leader, three};
 
@@ -90,6 +90,19 @@ async fn every_command_is_applied_once_while_leadership_moves() {
             .unwrap();
         assert_eq!(state.values["sum"], expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_can_wait_share_an_entry_and_each_has_its_outcome() {
+    let node = super::nodes::founder::<Registers>().await;
+    let before = node.cluster.status().applied_index;
+    let patient = || RegistersCommand::AddPatiently("x".to_owned(), 1);
+    let proposing = (0..20).map(|_| node.cluster.propose(patient()));
+    let mut sums = futures_util::future::try_join_all(proposing).await.unwrap();
+    sums.sort_unstable();
+    assert_eq!(sums, (1..=20).collect::<Vec<_>>());
+    let entries = node.cluster.status().applied_index - before;
+    assert!(entries < 20, "{entries} entries");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,7 +115,10 @@ impl Story {
                 continue;
             };
             self.note(&name, Fate::Perhaps);
-            let command = RegistersCommand::Add(name.clone(), 1);
+            let command = match n % 2 {
+                0 => RegistersCommand::Add(name.clone(), 1),
+                _ => RegistersCommand::AddPatiently(name.clone(), 1),
+            };
             let limit = Duration::from_millis(100 + self.fabric.random_below(2_000));
             let fate = match replica.propose_within(command, limit).await {
                 Ok(_) => Fate::Applied,
