@@ -53,6 +53,10 @@ struct Options {
     /// once is not
     #[arg(long, default_value_t = 600)]
     standing_calls: u32,
+    /// Seconds that each half of the standing calls has stood when memory is measured: transactions are kept for 32 s
+    /// (RFC 6026), which is of a call's beginning and not of its standing
+    #[arg(long, default_value_t = 40)]
+    settle_seconds: u64,
     /// Seconds of talk of the packet measure
     #[arg(long, default_value_t = 10)]
     talk_seconds: u64,
@@ -179,7 +183,7 @@ fn relay_of_rtpengine(
     );
     let address: std::net::IpAddr = kamailio::ADDRESS.parse()?;
     let pids = rtpengine.pids()?;
-    let (calls, kib) = stand(options, &pids, |number| {
+    let (calls, [kib]) = stand(options, 0, [&pids], |number| {
         let (caller_sends_to, callee_sends_to) = rtpengine.call(number, PHONES, PHONES, ports)?;
         Ok(Relayed {
             caller_sends_to: (address, caller_sends_to).into(),
@@ -192,21 +196,33 @@ fn relay_of_rtpengine(
     Ok(())
 }
 
-/// Sets calls up; they, and the resident KiB that each of the second half added.
-fn stand<T>(
+/// Sets calls up; they, and the resident KiB that each of the second half added to each group of processes.
+fn stand<T, const GROUPS: usize>(
     options: &Options,
-    pids: &[u32],
+    settle_seconds: u64,
+    groups: [&[u32]; GROUPS],
     mut call: impl FnMut(u32) -> Result<T>,
-) -> Result<(Vec<T>, f64)> {
+) -> Result<(Vec<T>, [f64; GROUPS])> {
     let half = options.standing_calls / 2;
+    let resident = || -> Result<[u64; GROUPS]> {
+        std::thread::sleep(Duration::from_secs(settle_seconds));
+        let mut kib = [0; GROUPS];
+        for (kib, pids) in kib.iter_mut().zip(groups) {
+            *kib = cpu::resident_kib(pids)?;
+        }
+        Ok(kib)
+    };
     let mut calls = (0..half).map(&mut call).collect::<Result<Vec<T>>>()?;
-    let before = cpu::resident_kib(pids)?;
+    let before = resident()?;
     for number in half..options.standing_calls {
         calls.push(call(number)?);
     }
-    let grown = cpu::resident_kib(pids)?.saturating_sub(before);
-    let grown = f64::from(u32::try_from(grown).unwrap_or(u32::MAX));
-    Ok((calls, grown / f64::from(options.standing_calls - half)))
+    let mut each = [0.0; GROUPS];
+    for (each, (before, after)) in each.iter_mut().zip(before.into_iter().zip(resident()?)) {
+        let grown = u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);
+        *each = f64::from(grown) / f64::from(options.standing_calls - half);
+    }
+    Ok((calls, each))
 }
 
 fn per_packet_us(
@@ -280,11 +296,13 @@ fn carillon_relay(options: &Options, table: &mut Table) -> Result<()> {
     let phones = Phones::bind(PHONES)?;
     let rtp = (phones.caller.local_addr()?, phones.callee.local_addr()?);
     let media = carillon.media();
-    let pids: Vec<u32> = [carillon.owner(), media.clone()].concat();
-    let (calls, kib) = stand(options, &pids, |number| {
+    let owner = carillon.owner();
+    let settle = options.settle_seconds;
+    let (calls, [by_owner, by_media]) = stand(options, settle, [&owner, &media], |number| {
         carillon.call(sipp::FIRST_NUMBER + 2 * number, rtp)
     })?;
-    table.push(Row::kib(MEMORY, "Carillon", kib));
+    table.push(Row::kib(MEMORY, "Carillon", by_owner + by_media));
+    table.push(Row::kib(MEMORY, "Carillon, media servers", by_media));
     let relayed: Vec<Relayed> = calls.iter().map(|call| call.relayed).collect();
     let spent = per_packet_us(options, &phones, &relayed, &media, "Carillon")?;
     table.push(Row::us(PACKET, "Carillon", spent));

@@ -278,6 +278,24 @@ fn a_call_that_talks_is_small() {
 }
 
 #[test]
+fn a_value_is_compressed_and_one_that_is_not_is_read_too() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    let plain = rmp_serde::to_vec_named(&stage.call).unwrap();
+    let octets = stage.call.encode();
+    assert!(octets.len() * 3 < plain.len() * 2, "{}", octets.len());
+    let of_before = [&[1], plain.as_slice()].concat();
+    let read = carillon_call::Call::decode(&of_before).unwrap();
+    assert_eq!(read.encode(), octets);
+}
+
+#[test]
+fn octets_that_promise_too_much_are_no_call() {
+    let promise = [&[carillon_call::VERSION], &u32::MAX.to_le_bytes()[..], b"x"].concat();
+    assert!(carillon_call::Call::decode(&promise).is_err());
+}
+
+#[test]
 fn phones_that_did_not_answer_are_forgotten() {
     let mut stage = Stage::new(Policy::default(), true);
     stage.talk();
