@@ -1,9 +1,11 @@
-//! When what gathers may leave: the first after a pause at once, all else together with what comes meanwhile.
+//! When what gathers may leave: at once where there is little, together with what comes meanwhile where there is much.
 
 use std::collections::VecDeque;
 
-/// Commands that come closer together than this share an entry of the log; the first after a pause does not wait.
+/// Under load an entry of the log leaves this often.
 pub const BATCH_INTERVAL_MS: u64 = 20;
+/// Entries that a pause saves up: with little to do, nothing waits. A call alone needs these.
+const BATCHES_SAVED_MAX: u64 = 4;
 /// Commands of one entry.
 const BATCH_COMMANDS_MAX: usize = 512;
 /// Octets of one entry, as far as they can be told before it is written. One command may be larger.
@@ -18,7 +20,7 @@ pub(crate) struct Gathering<T> {
     waiting: VecDeque<(usize, T)>,
     octets: usize,
     in_flight: usize,
-    /// Before this nothing leaves, unless there is a whole batch of it.
+    /// Before this nothing leaves, unless there is a whole batch of it; in the past by what is saved up.
     next_at_ms: u64,
     /// From then on the batch that left last is not waited for.
     stalled_at_ms: u64,
@@ -70,7 +72,8 @@ impl<T> Gathering<T> {
             }
         }
         self.in_flight += 1;
-        self.next_at_ms = now_ms + BATCH_INTERVAL_MS;
+        let saved_since_ms = now_ms.saturating_sub(BATCHES_SAVED_MAX * BATCH_INTERVAL_MS);
+        self.next_at_ms = self.next_at_ms.max(saved_since_ms) + BATCH_INTERVAL_MS;
         self.stalled_at_ms = now_ms + STALLED_AFTER_MS;
         Some(batch)
     }
@@ -100,32 +103,51 @@ mod tests {
 
     const T0_MS: u64 = 1_000_000;
 
-    #[test]
-    fn the_first_after_a_pause_leaves_at_once() {
+    /// As after a pause, with nothing saved up.
+    fn busy() -> Gathering<char> {
         let mut gathering = Gathering::new();
-        gathering.add(100, 'a');
-        assert_eq!(gathering.take(T0_MS), Some(vec!['a']));
-        gathering.answered();
-        assert_eq!(gathering.due_ms(), None);
-        gathering.add(100, 'b');
-        let later_ms = T0_MS + BATCH_INTERVAL_MS;
-        assert_eq!(gathering.take(later_ms), Some(vec!['b']));
+        for _ in 0..=BATCHES_SAVED_MAX {
+            gathering.add(100, '-');
+            assert_eq!(gathering.take(T0_MS), Some(vec!['-']));
+            gathering.answered();
+        }
+        gathering
     }
 
     #[test]
-    fn what_comes_soon_after_leaves_together() {
-        let mut gathering = Gathering::new();
+    fn a_few_after_a_pause_leave_at_once() {
+        let mut gathering = busy();
         gathering.add(100, 'a');
-        gathering.take(T0_MS);
-        gathering.answered();
+        assert_eq!(gathering.take(T0_MS), None, "the pause is used up");
+        assert_eq!(gathering.due_ms(), Some(T0_MS + BATCH_INTERVAL_MS));
+    }
+
+    #[test]
+    fn under_load_what_comes_within_an_interval_leaves_together() {
+        let mut gathering = busy();
         gathering.add(100, 'b');
         gathering.add(100, 'c');
-        assert_eq!(gathering.take(T0_MS + BATCH_INTERVAL_MS - 1), None);
-        assert_eq!(gathering.due_ms(), Some(T0_MS + BATCH_INTERVAL_MS));
-        assert_eq!(
-            gathering.take(T0_MS + BATCH_INTERVAL_MS),
-            Some(vec!['b', 'c'])
-        );
+        let mut now_ms = T0_MS + BATCH_INTERVAL_MS;
+        assert_eq!(gathering.take(now_ms - 1), None);
+        assert_eq!(gathering.take(now_ms), Some(vec!['b', 'c']));
+        gathering.answered();
+        gathering.add(100, 'd');
+        assert_eq!(gathering.take(now_ms + 1), None);
+        now_ms += BATCH_INTERVAL_MS;
+        assert_eq!(gathering.take(now_ms), Some(vec!['d']));
+    }
+
+    #[test]
+    fn a_long_pause_saves_up_no_more_than_a_short_one() {
+        let mut gathering = busy();
+        let later_ms = T0_MS + 3_600_000;
+        let left = (0..20).filter(|_| {
+            gathering.add(100, 'x');
+            let left = gathering.take(later_ms).is_some();
+            gathering.answered();
+            left
+        });
+        assert_eq!(left.count() as u64, BATCHES_SAVED_MAX + 1);
     }
 
     #[test]
@@ -139,8 +161,10 @@ mod tests {
         gathering.add(100, 'c');
         gathering.answered();
         gathering.answered();
-        let next_ms = T0_MS + STALLED_AFTER_MS + BATCH_INTERVAL_MS;
-        assert_eq!(gathering.due_ms(), Some(next_ms));
+        assert_eq!(
+            gathering.take(T0_MS + STALLED_AFTER_MS + 1),
+            Some(vec!['c'])
+        );
     }
 
     #[test]
