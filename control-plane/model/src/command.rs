@@ -43,7 +43,7 @@ pub enum Command {
     /// Take away what has expired by the leader's time.
     Sweep,
     /// Several in this order, each with an outcome of its own. There are no batches in batches, and no settings.
-    Batch(Vec<Command>),
+    Batch(Vec<Self>),
 }
 
 /// What a cluster has from its first moment on. Refused once there is an administrator.

@@ -96,7 +96,7 @@ pub enum Outcome {
         tokens: u32,
     },
     /// One for each command of a batch.
-    Batch(Vec<Outcome>),
+    Batch(Vec<Self>),
 }
 
 /// All that a command did.

@@ -80,6 +80,9 @@ impl Switch {
                 1 => commands.remove(0),
                 _ => Command::Batch(commands),
             };
+            if !holds_others_up(&purposes) {
+                self.proposals.gathering.answered();
+            }
             let proposal = self.proposals.next;
             self.proposals.next += 1;
             self.proposals.waiting.insert(proposal, purposes);
@@ -96,7 +99,9 @@ impl Switch {
         let Some(purposes) = self.proposals.waiting.remove(&proposal) else {
             return;
         };
-        self.proposals.gathering.answered();
+        if holds_others_up(&purposes) {
+            self.proposals.gathering.answered();
+        }
         self.proposals.commands -= purposes.len();
         match outcome {
             Ok(Outcome::Batch(outcomes)) => {
@@ -124,6 +129,16 @@ impl Switch {
             Purpose::Record(call) => self.record_committed(call, outcome),
         }
     }
+}
+
+/// The leader keeps a renewal for a while, so that it writes those of all nodes at once: nobody waits for that.
+fn holds_others_up(batch: &[Purpose]) -> bool {
+    batch.iter().any(|purpose| match purpose {
+        Purpose::Lease { .. } => false,
+        Purpose::Bindings(_) | Purpose::Value { .. } | Purpose::Record(_) | Purpose::Claim(_) => {
+            true
+        }
+    })
 }
 
 /// What a command takes up in an entry, roughly.
