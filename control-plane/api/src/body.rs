@@ -42,6 +42,21 @@ impl<T: Shape, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body of this shape, or none at all, which says nothing: an association needs no body.
+pub(crate) struct BodyOrNone<T>(pub(crate) T);
+
+impl<T: Shape + Default, S: Send + Sync> FromRequest<S> for BodyOrNone<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let bytes = read(request, MAX_JSON_BYTES).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
 /// A CSV body.
 pub(crate) struct Csv(pub(crate) Vec<u8>);
 

@@ -58,6 +58,7 @@ fn party(number: &str, name: &str, id: u32) -> Party {
         name,
         user: Some(UserId(id)),
         line: Some(LineId(id)),
+        trunk: None,
     }
 }
 

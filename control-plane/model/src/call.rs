@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, CallRecord, Epoch, LineId, MediaServerId, NodeId, UserId, hash::hash_of};
+use crate::{
+    CallId, CallRecord, Epoch, LineId, MediaServerId, NodeId, TrunkId, UserId, hash::hash_of,
+};
 
 /// Calls that a cluster holds at a time.
 pub const MAX_CALLS: usize = 100_000;
@@ -33,6 +35,9 @@ pub struct Party {
     pub user: Option<UserId>,
     /// The line, if it is one of ours.
     pub line: Option<LineId>,
+    /// The trunk, if it is outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<TrunkId>,
 }
 
 /// How far a call is.

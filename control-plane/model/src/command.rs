@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Administrator, AdministratorId, ApiToken, BindingChange, CallCommand, ConfigKind, Context,
-    ContextId, ControlNode, EndpointId, Extension, ExtensionId, ImportMode, ImportRow,
-    LeaseCommand, Line, LineId, MediaServer, MediaServerId, MediaState, NodeId, NodeState,
-    SipEndpoint, Site, SiteId, TokenHash, User, UserId,
+    ContextId, ControlNode, EndpointId, Extension, ExtensionId, ImportMode, ImportRow, Incall,
+    IncallId, LeaseCommand, Line, LineId, MediaServer, MediaServerId, MediaState, NodeId,
+    NodeState, Outcall, OutcallId, OutcallNumber, Register, RegisterId, SipEndpoint, Site, SiteId,
+    TokenHash, Trunk, TrunkId, TrunkReport, User, UserId,
 };
 
 /// Place of a command in the log, and the leader's time.
@@ -44,6 +45,8 @@ pub enum Command {
     Sweep,
     /// Several in this order, each with an outcome of its own. There are no batches in batches, and no settings.
     Batch(Vec<Self>),
+    /// What the owner of a trunk says of its registration.
+    Trunk(TrunkReport),
 }
 
 /// What a cluster has from its first moment on. Refused once there is an administrator.
@@ -87,6 +90,20 @@ pub enum ConfigCommand {
         /// The lines, the main one first.
         lines: Vec<LineId>,
     },
+    /// Give a way out exactly these trunks, to be tried in this order.
+    SetOutcallTrunks {
+        /// The way out.
+        outcall: OutcallId,
+        /// The trunks.
+        trunks: Vec<TrunkId>,
+    },
+    /// Let a number leave by a way out, rewritten like this; again is no error.
+    SetOutcallNumber {
+        /// The way out.
+        outcall: OutcallId,
+        /// The number and how it is rewritten.
+        number: OutcallNumber,
+    },
     /// All rows or none.
     Import {
         /// Make or change.
@@ -117,6 +134,14 @@ pub enum Resource {
     Site(Site),
     /// An administrator.
     Administrator(Administrator),
+    /// A trunk.
+    Trunk(Trunk),
+    /// A registration at a carrier.
+    Register(Register),
+    /// A way out.
+    Outcall(Outcall),
+    /// A way in.
+    Incall(Incall),
 }
 
 /// Which resource.
@@ -138,6 +163,14 @@ pub enum ResourceKey {
     MediaServer(MediaServerId),
     /// An administrator.
     Administrator(AdministratorId),
+    /// A trunk.
+    Trunk(TrunkId),
+    /// A registration at a carrier.
+    Register(RegisterId),
+    /// A way out.
+    Outcall(OutcallId),
+    /// A way in.
+    Incall(IncallId),
 }
 
 impl ResourceKey {
@@ -152,6 +185,10 @@ impl ResourceKey {
             Self::Site(_) => ConfigKind::Site,
             Self::MediaServer(_) => ConfigKind::MediaServer,
             Self::Administrator(_) => ConfigKind::Administrator,
+            Self::Trunk(_) => ConfigKind::Trunk,
+            Self::Register(_) => ConfigKind::Register,
+            Self::Outcall(_) => ConfigKind::Outcall,
+            Self::Incall(_) => ConfigKind::Incall,
         }
     }
 
@@ -166,6 +203,10 @@ impl ResourceKey {
             Self::Site(id) => id.0,
             Self::MediaServer(id) => id.0,
             Self::Administrator(id) => id.0,
+            Self::Trunk(id) => id.0,
+            Self::Register(id) => id.0,
+            Self::Outcall(id) => id.0,
+            Self::Incall(id) => id.0,
         }
     }
 }
@@ -193,6 +234,34 @@ pub enum Link {
         line: LineId,
         /// The endpoint.
         endpoint: EndpointId,
+    },
+    /// A trunk has an address, credentials and options.
+    TrunkEndpoint {
+        /// The trunk.
+        trunk: TrunkId,
+        /// The endpoint.
+        endpoint: EndpointId,
+    },
+    /// A trunk registers at its carrier.
+    TrunkRegister {
+        /// The trunk.
+        trunk: TrunkId,
+        /// The registration.
+        register: RegisterId,
+    },
+    /// A number called from outside leads somewhere.
+    IncallExtension {
+        /// The way in.
+        incall: IncallId,
+        /// The number.
+        extension: ExtensionId,
+    },
+    /// A number leaves by a way out. Made by [`ConfigCommand::SetOutcallNumber`] where it is rewritten.
+    OutcallExtension {
+        /// The way out.
+        outcall: OutcallId,
+        /// The number.
+        extension: ExtensionId,
     },
 }
 

@@ -58,6 +58,16 @@ pub struct SipEndpoint {
     pub options: Vec<(String, String)>,
 }
 
+impl SipEndpoint {
+    /// The value of an option; the first one where it is there twice.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let mut options = self.options.iter();
+        options
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
 impl Default for SipEndpoint {
     fn default() -> Self {
         Self {

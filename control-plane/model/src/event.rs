@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, EndpointId, MediaServerId, NodeId, ResourceKey};
+use crate::{CallId, EndpointId, MediaServerId, NodeId, ResourceKey, TrunkId};
 
 /// Which sort of configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,6 +24,14 @@ pub enum ConfigKind {
     MediaServer,
     /// An administrator.
     Administrator,
+    /// A trunk.
+    Trunk,
+    /// A registration at a carrier.
+    Register,
+    /// A way out.
+    Outcall,
+    /// A way in.
+    Incall,
 }
 
 /// A change of the state that somebody may act on.
@@ -49,6 +57,8 @@ pub enum Event {
         /// Of what.
         resource: String,
     },
+    /// The registration of a trunk is another.
+    TrunkReported(TrunkId),
     /// A control node came, changed or went.
     NodeChanged(NodeId),
     /// A media server came, changed or went.

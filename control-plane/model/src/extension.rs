@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExtensionId, LineId};
+use crate::{ExtensionId, IncallId, LineId, OutcallId};
 
 /// A number in a context, and what it leads to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,12 @@ pub struct Extension {
     pub enabled: bool,
     /// The line that rings.
     pub line: Option<LineId>,
+    /// The way in from outside that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incall: Option<IncallId>,
+    /// The way out that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcall: Option<OutcallId>,
 }
 
 impl Default for Extension {
@@ -31,6 +37,8 @@ impl Default for Extension {
             context: String::new(),
             enabled: true,
             line: None,
+            incall: None,
+            outcall: None,
         }
     }
 }

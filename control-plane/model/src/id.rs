@@ -46,6 +46,14 @@ ids! {
     MediaServerId(u32);
     /// An administrator account.
     AdministratorId(u32);
+    /// A trunk.
+    TrunkId(u32);
+    /// A registration of ours at a carrier.
+    RegisterId(u32);
+    /// A way to the outside.
+    OutcallId(u32);
+    /// A way in from the outside.
+    IncallId(u32);
     /// A fencing number: it grows with every change of owner and never goes back.
     Epoch(u64);
 }

@@ -7,6 +7,9 @@ use crate::{Epoch, NodeId};
 /// Resources that can be leased at a time.
 pub(crate) const MAX_LEASES: usize = 10_000;
 
+/// Life of a lease that lasts as long as its holder's node lease.
+pub const WHILE_NODE_LIVES: u64 = u64::MAX;
+
 /// The resource whose lease shows that a control node lives. While it is held nobody takes the node's calls.
 pub fn node_resource(node: NodeId) -> String {
     format!("node/{node}")
@@ -37,7 +40,12 @@ const fn heard() -> bool {
 }
 
 impl Lease {
-    /// Whether others may claim it.
+    /// Whether it needs no renewal of its own.
+    pub fn lasts_with_node(&self) -> bool {
+        self.ttl_ms == WHILE_NODE_LIVES
+    }
+
+    /// Whether others may claim it, as far as it says itself.
     pub fn has_lapsed(&self, now_ms: u64) -> bool {
         now_ms >= self.renewed_at_ms.saturating_add(self.ttl_ms)
     }
@@ -46,7 +54,8 @@ impl Lease {
 /// A change of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LeaseCommand {
-    /// Take it: granted if nobody holds it, it has lapsed, or the holder asks again.
+    /// Take it: granted if nobody holds it, it has lapsed, or the holder asks again. One of [`WHILE_NODE_LIVES`] has lapsed
+    /// too when its holder's node lease has, and is given only to a node that holds its own.
     Claim {
         /// What.
         resource: String,

@@ -26,12 +26,15 @@ mod lease;
 mod line;
 mod media;
 mod node;
+mod outcall;
 mod outcome;
+mod pattern;
 mod random;
 mod record;
 mod secret;
 mod state;
 mod table;
+mod trunk;
 mod user;
 
 pub use account::{Account, Administrator, ApiToken, TokenHash};
@@ -50,14 +53,15 @@ pub use event::{ConfigKind, Event};
 pub use extension::Extension;
 pub use flow::{Flow, Transport};
 pub use id::{
-    AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, LineId, MediaServerId,
-    NodeId, ParseIdError, SiteId, UserId,
+    AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, IncallId, LineId,
+    MediaServerId, NodeId, OutcallId, ParseIdError, RegisterId, SiteId, TrunkId, UserId,
 };
 pub use import::{ImportMode, ImportRow, Imported, MAX_IMPORT_ROWS, RowError};
-pub use lease::{Lease, LeaseCommand, LeaseOutcome, node_resource};
+pub use lease::{Lease, LeaseCommand, LeaseOutcome, WHILE_NODE_LIVES, node_resource};
 pub use line::Line;
 pub use media::{MediaServer, MediaState, Site, Subnet};
 pub use node::{ControlNode, NodeState, SipListener};
+pub use outcall::{Destination, HangupCause, Incall, Outcall, OutcallNumber};
 pub use outcome::{Applied, Outcome, Rejection, RejectionKind};
 pub use random::{Random, Seeded};
 pub use record::{
@@ -67,4 +71,8 @@ pub use record::{
 pub use secret::Secret;
 pub use state::State;
 pub use table::Table;
+pub use trunk::{
+    IdentityHeader, MAX_TRUNK_CONTACTS, Register, Trunk, TrunkOptions, TrunkReport, TrunkState,
+    trunk_resource,
+};
 pub use user::User;

@@ -1,13 +1,14 @@
 //! The one task that owns the switch: waits for whatever happens next, hands it over, does what comes out.
 
 mod observe;
+mod trunks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use carillon_cluster::{Administration, Change, Changes, Cluster, ProposeError};
-use carillon_model::{Command, Event, Outcome, State};
-use carillon_switch::{Input, Output, ProposalFailure, Switch};
+use carillon_model::{Command, Event, Outcome, State, Transport};
+use carillon_switch::{Input, Output, ProposalFailure, Server, ServerWay, Switch};
 use carillon_telephony::Telephony;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
@@ -15,9 +16,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::brain::observe::Observer;
 use crate::clock::Clock;
-use crate::limits::PROPOSALS_MAX;
+use crate::limits::{LOOK_UPS_MAX, PROPOSALS_MAX};
 use crate::media::{self, MediaEvent, MediaServers};
 use crate::peers::{Peers, Presence};
+use crate::resolve::Resolver;
 use crate::sockets::{Inbound, Sockets};
 
 /// Messages taken from the queue at a time.
@@ -32,6 +34,7 @@ enum Action {
     Received(Vec<Inbound>),
     Changed(Change<Telephony>),
     Proposed(Proposed),
+    Resolved(Server, Vec<ServerWay>),
     Media(MediaEvent),
     Timeout,
     Tick,
@@ -83,6 +86,9 @@ pub(crate) struct Brain {
     changes: Changes<Telephony>,
     proposed: mpsc::Receiver<Proposed>,
     propose: mpsc::Sender<Proposed>,
+    resolver: Option<Resolver>,
+    resolve: mpsc::Sender<(Server, Vec<ServerWay>)>,
+    resolved: mpsc::Receiver<(Server, Vec<ServerWay>)>,
     peers: Peers,
     media: MediaServers,
     media_events: mpsc::Receiver<MediaEvent>,
@@ -97,6 +103,7 @@ pub(crate) struct Brain {
 impl Brain {
     pub(crate) fn new(parts: Parts) -> Self {
         let (propose, proposed) = mpsc::channel(PROPOSALS_MAX);
+        let (resolve, resolved) = mpsc::channel(LOOK_UPS_MAX);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let changes = parts.cluster.changes();
@@ -110,6 +117,9 @@ impl Brain {
             changes,
             proposed,
             propose,
+            resolver: None,
+            resolve,
+            resolved,
             peers: parts.peers,
             media: parts.media,
             media_events: parts.media_events,
@@ -160,6 +170,7 @@ impl Brain {
             },
             Some(proposed) = self.proposed.recv() => Action::Proposed(proposed),
             Some(event) = self.media_events.recv() => Action::Media(event),
+            Some((server, ways)) = self.resolved.recv() => Action::Resolved(server, ways),
             () = due => Action::Timeout,
             _ = self.tick.tick() => Action::Tick,
             _ = self.inbound.recv_many(&mut received, MESSAGES_PER_TURN) => Action::Received(received),
@@ -186,6 +197,7 @@ impl Brain {
                 MediaEvent::Down(server) => Input::MediaServerDown(server),
                 MediaEvent::Reply(server, reply) => Input::Media { server, reply },
             }),
+            Action::Resolved(server, ways) => self.input(Input::Resolved { server, ways }),
             Action::Timeout => {
                 self.switch.handle_timeout(self.clock.now_ms());
                 self.drain();
@@ -258,6 +270,7 @@ impl Brain {
                     self.sockets.close(&flow)
                 }
                 Output::Close { flow } => self.peers.close(flow),
+                Output::Resolve { server } => self.look_up(server),
                 Output::Notice(notice) => self.observer.notice(&notice, &self.sockets),
             }
         }
@@ -279,6 +292,34 @@ impl Brain {
             let _ = answer.send(Proposed { proposal, outcome }).await;
         };
         tokio::spawn(proposing);
+    }
+
+    /// Looks a carrier's name up; the answer comes back as an input.
+    fn look_up(&mut self, server: Server) {
+        if self.resolver.is_none() {
+            self.resolver = Resolver::of_system()
+                .inspect_err(|error| tracing::warn!(%error, "no name server"))
+                .ok();
+        }
+        let Some(resolver) = self.resolver.clone() else {
+            return;
+        };
+        let answer = self.resolve.clone();
+        tokio::spawn(async move {
+            let named = crate::resolve::Server {
+                host: server.host.clone(),
+                port: server.port,
+                transport: server.transport,
+                secure: server.transport.is_some_and(Transport::is_secure),
+            };
+            let ways = resolver.resolve(&named).await;
+            let ways = ways.into_iter().map(|target| ServerWay {
+                transport: target.transport,
+                address: target.address,
+            });
+            // Fails only when the brain has stopped.
+            let _ = answer.send((server, ways.collect())).await;
+        });
     }
 
     fn look_around(&mut self) {

@@ -54,3 +54,6 @@ pub const OFFENDERS_MAX: usize = 4_096;
 
 /// Seconds a peer is asked to wait when the node is over its limits; spread so that they do not come back together.
 pub const RETRY_AFTER_S: std::ops::RangeInclusive<u32> = 5..=20;
+
+/// Answers of name servers that wait for the brain.
+pub(crate) const LOOK_UPS_MAX: usize = 256;

@@ -129,6 +129,7 @@ impl Switch {
             name: name.filter(|name| !name.is_empty()),
             user: user.map(|user| user.id),
             line: Some(line.id),
+            trunk: None,
         }
     }
 

@@ -67,6 +67,7 @@ impl Counters {
             Output::Send { .. }
             | Output::Propose { .. }
             | Output::Media { .. }
+            | Output::Resolve { .. }
             | Output::Close { .. } => {}
         }
     }
@@ -96,6 +97,8 @@ impl Counters {
             | Notice::CallUnreadable { .. }
             | Notice::Stopped { .. }
             | Notice::Reachable { .. }
+            | Notice::TrunkOwned { .. }
+            | Notice::TrunkAnswered { .. }
             | Notice::MediaRefused { .. } => {}
         }
     }

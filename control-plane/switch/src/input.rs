@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use carillon_model::{
-    CallId, CallRecord, Command, EndpointId, Event, Flow, MediaServerId, NodeId, Outcome, State,
+    CallId, CallRecord, Command, EndpointId, Epoch, Event, Flow, MediaServerId, NodeId, Outcome,
+    State, TrunkId,
 };
 use carillon_protocol::{Reply, Request};
 use carillon_sip::Method;
 
-use crate::Distrust;
+use crate::{Distrust, Server, ServerWay};
 
 /// What happens to a node.
 #[derive(Debug, Clone)]
@@ -44,6 +45,11 @@ pub enum Input {
     FlowClosed { flow: Flow },
     /// An [`Output::Forward`] did not reach its node.
     ForwardFailed { flow: Flow, bytes: Bytes },
+    /// The answer to [`Output::Resolve`]: the ways to a server, the best first.
+    Resolved {
+        server: Server,
+        ways: Vec<ServerWay>,
+    },
     /// Take no new calls.
     Drain,
 }
@@ -77,6 +83,8 @@ pub enum Output {
         server: MediaServerId,
         request: Request,
     },
+    /// Look a carrier's server up.
+    Resolve { server: Server },
     /// End a connection.
     Close { flow: Flow },
     /// Something for logs and metrics.
@@ -124,6 +132,14 @@ pub enum Notice {
     Reachable {
         endpoint: EndpointId,
         reachable: bool,
+    },
+    /// This node registers a trunk from now on.
+    TrunkOwned { trunk: TrunkId, epoch: Epoch },
+    /// A carrier has answered for good, or has said nothing.
+    TrunkAnswered {
+        trunk: TrunkId,
+        registered: bool,
+        code: Option<u16>,
     },
     /// A media server does not take a session, or does not answer.
     MediaRefused { call: CallId, server: MediaServerId },

@@ -32,6 +32,7 @@ mod route;
 mod switch;
 mod tenure;
 mod trails;
+mod trunk;
 mod waiting;
 
 pub use commit::{COMMIT_LIMIT_MS, UNPROTECTED_AFTER_MS};
@@ -43,5 +44,6 @@ pub use input::{Input, Notice, Output, ProposalFailure};
 pub use offenders::{FAILURES_PER_MINUTE, FIRST_BLOCK_MS, LONGEST_BLOCK_MS};
 pub use registrar::{LOCAL_AFTER_MS, LOCAL_BINDING_MS};
 pub use switch::Switch;
+pub use trunk::{Server, ServerWay};
 pub use tenure::{DOUBT_LIMIT_MS, LEASE_TTL_MS, RENEW_INTERVAL_MS};
 pub use waiting::HEIR_LIMIT_MS;

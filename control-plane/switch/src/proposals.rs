@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use carillon_model::{CallCommand, CallId, Command, Outcome};
+use carillon_model::{CallCommand, CallId, Command, Outcome, TrunkId};
 
 use crate::gather::Gathering;
 use crate::registrar::Item;
@@ -29,6 +29,12 @@ pub(crate) enum Purpose {
     Lease { asked_ms: u64 },
     /// A call of a node that has gone.
     Claim(CallId),
+    /// The lease of a trunk.
+    TrunkClaim(TrunkId),
+    /// The contact that a trunk will be registered with.
+    TrunkAnnounced { trunk: TrunkId, contact: String },
+    /// What became of a trunk's registration; nobody waits for it.
+    TrunkEnd,
 }
 
 impl Proposals {
@@ -58,7 +64,10 @@ impl Proposals {
             Purpose::Bindings(_)
             | Purpose::Record(_)
             | Purpose::Lease { .. }
-            | Purpose::Claim(_) => false,
+            | Purpose::Claim(_)
+            | Purpose::TrunkClaim(_)
+            | Purpose::TrunkAnnounced { .. }
+            | Purpose::TrunkEnd => false,
         };
         self.commands -= self.gathering.withdraw(values);
     }
@@ -126,6 +135,11 @@ impl Switch {
             Purpose::Value { call, revision } => self.value_committed(call, revision, outcome),
             Purpose::Lease { asked_ms } => self.lease_answered(asked_ms, outcome),
             Purpose::Claim(call) => self.claim_answered(call, outcome),
+            Purpose::TrunkClaim(trunk) => self.trunk_claimed(trunk, outcome),
+            Purpose::TrunkAnnounced { trunk, contact } => {
+                self.trunk_announced(trunk, contact, outcome);
+            }
+            Purpose::TrunkEnd => {}
             Purpose::Record(call) => self.record_committed(call, outcome),
         }
     }
@@ -135,9 +149,13 @@ impl Switch {
 fn holds_others_up(batch: &[Purpose]) -> bool {
     batch.iter().any(|purpose| match purpose {
         Purpose::Lease { .. } => false,
-        Purpose::Bindings(_) | Purpose::Value { .. } | Purpose::Record(_) | Purpose::Claim(_) => {
-            true
-        }
+        Purpose::Bindings(_)
+        | Purpose::Value { .. }
+        | Purpose::Record(_)
+        | Purpose::Claim(_)
+        | Purpose::TrunkClaim(_)
+        | Purpose::TrunkAnnounced { .. }
+        | Purpose::TrunkEnd => true,
     })
 }
 
@@ -158,6 +176,7 @@ fn octets(command: &Command) -> usize {
         | Command::Media(_)
         | Command::Account(_)
         | Command::Secret(_)
+        | Command::Trunk(_)
         | Command::Sweep => SMALL,
     }
 }

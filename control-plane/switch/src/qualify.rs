@@ -171,7 +171,7 @@ impl Switch {
     }
 }
 
-fn via_transport(transport: Transport) -> ViaTransport {
+pub(crate) fn via_transport(transport: Transport) -> ViaTransport {
     match transport {
         Transport::Udp => ViaTransport::Udp,
         Transport::Tcp => ViaTransport::Tcp,

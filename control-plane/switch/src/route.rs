@@ -173,7 +173,11 @@ impl Switch {
         })
     }
 
-    fn own_listener(&self, transport: Transport, peer: SocketAddr) -> Option<SocketAddr> {
+    pub(crate) fn own_listener(
+        &self,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> Option<SocketAddr> {
         let mut own = self
             .config
             .listeners

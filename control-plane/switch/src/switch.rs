@@ -15,6 +15,7 @@ use crate::records::Records;
 use crate::registrar::{Batches, Locals};
 use crate::tenure::Tenure;
 use crate::trails::Trails;
+use crate::trunk::Trunks;
 use crate::{Config, Counters, Input, Load, Notice, Output};
 
 /// One control node's SIP brain.
@@ -45,6 +46,7 @@ pub struct Switch {
     pub(crate) proposals: Proposals,
     pub(crate) records: Records,
     pub(crate) qualifier: Qualifier,
+    pub(crate) trunks: Trunks,
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -54,6 +56,7 @@ pub struct Switch {
 pub(crate) enum Asker {
     Leg(CallId, LegId),
     Qualifier,
+    Trunks,
 }
 
 impl Switch {
@@ -88,6 +91,7 @@ impl Switch {
             proposals: Proposals::new(),
             records: Records::new(),
             qualifier: Qualifier::new(),
+            trunks: Trunks::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             config,
@@ -97,6 +101,7 @@ impl Switch {
     /// Something happened.
     pub fn handle_input(&mut self, now_ms: u64, input: Input) {
         self.wake(now_ms);
+        self.fence_trunks();
         match input {
             Input::Received { flow, bytes } => self.received(flow, bytes),
             Input::State { state, events } => self.state_changed(state, &events),
@@ -113,7 +118,11 @@ impl Switch {
                 self.flow_closed(flow);
             }
             Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
-            Input::Drain => self.draining = true,
+            Input::Resolved { server, ways } => self.resolved(&server, ways),
+            Input::Drain => {
+                self.draining = true;
+                self.trunks_due();
+            }
         }
         self.settle();
     }
@@ -127,6 +136,7 @@ impl Switch {
         self.registers_due();
         self.records_due();
         self.qualify_due();
+        self.trunks_due();
         self.settle();
     }
 
@@ -142,6 +152,7 @@ impl Switch {
             self.proposals.next_ms(),
             self.records.next_ms(),
             self.qualifier.next_ms(),
+            self.trunks.next_ms(),
         ]
         .into_iter()
         .flatten()
@@ -220,6 +231,7 @@ impl Switch {
                     self.drive(call, input);
                 }
                 Some(Asker::Qualifier) => self.contact_answered(key),
+                Some(Asker::Trunks) => self.carrier_answered(key, &message),
                 None => {}
             },
             Said::StrayResponse { flow, message } => self.stray_response(flow, message),
@@ -233,6 +245,7 @@ impl Switch {
                     self.drive(call, input);
                 }
                 Some(Asker::Qualifier) => self.contact_silent(key),
+                Some(Asker::Trunks) => self.carrier_failed(key),
                 None => {}
             },
             // The call has its own time limits for what it asks and answers.
@@ -253,6 +266,8 @@ impl Switch {
             self.guard = Guard::new(self.state.realm());
         }
         self.tenure_due();
+        // A state that comes without its events may have new trunks as well.
+        let mut trunks = events.is_empty();
         for event in events {
             match event {
                 Event::HangupRequested(call) => {
@@ -265,12 +280,15 @@ impl Switch {
                     self.look_for_lost(*endpoint);
                 }
                 Event::NodeChanged(_) => self.heirs.look_at(self.now_ms),
-                Event::ConfigChanged { .. }
-                | Event::Initialised
-                | Event::LeaseChanged { .. }
+                Event::ConfigChanged { .. } | Event::LeaseChanged { .. } => trunks = true,
+                Event::Initialised
+                | Event::TrunkReported(_)
                 | Event::MediaServerChanged(_)
                 | Event::SecretChanged { .. } => {}
             }
+        }
+        if trunks {
+            self.trunks_due();
         }
     }
 

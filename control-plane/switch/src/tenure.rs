@@ -63,8 +63,12 @@ impl Switch {
     /// Whether it will hold the lease for long enough to finish what it begins now. Who is cut off sees the leases of the
     /// others lapse at most a renewal before its own: it must not take that for their end.
     pub(crate) fn may_inherit(&self) -> bool {
-        let until_ms = self.now_ms + RENEW_INTERVAL_MS + MARGIN_MS;
-        let held = self.tenure.epoch.is_some() && until_ms < self.tenure.until_ms;
+        self.will_be_tenured(RENEW_INTERVAL_MS + MARGIN_MS)
+    }
+
+    /// Whether this node will hold its lease for so long, by its own clock and without another renewal.
+    pub(crate) fn will_be_tenured(&self, for_ms: u64) -> bool {
+        let held = self.tenure.epoch.is_some() && self.now_ms + for_ms < self.tenure.until_ms;
         held || !needs_lease(&self.state, self.config.node)
     }
 

@@ -16,5 +16,8 @@ mod traces;
 pub use config::{Config, LogConfig, LogFormat, TraceConfig};
 pub use exposition::{Exposition, Readiness};
 pub use logs::{Telemetry, start};
-pub use metrics::{CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics};
+pub use metrics::{
+    CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics, TrunkFigures,
+    TrunkMetrics,
+};
 pub use traces::{call_span, continue_from, trace_context};

@@ -70,7 +70,7 @@ pub(crate) enum Output {
 enum Verb {
     /// How the cluster is: nodes, leader, calls, registrations
     Status,
-    /// Make users, lines and contexts as a YAML file says; what is so already is left alone
+    /// Make users, lines, contexts and trunks as a YAML file says; what is so already is left alone
     Apply {
         /// The file; `-` reads standard input
         #[arg(short, long)]
@@ -79,7 +79,7 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Print users, lines and contexts as `apply` reads them (with the phones' passwords)
+    /// Print users, lines, contexts and trunks as `apply` reads them (with the phones' passwords)
     Export,
     /// Users
     #[command(subcommand)]
@@ -93,6 +93,9 @@ enum Verb {
     /// Calls that are up now
     #[command(subcommand)]
     Calls(Calls),
+    /// Connections to carriers: whether they are registered, by which node, with how many calls
+    #[command(subcommand)]
+    Trunks(List),
     /// Control nodes and media servers
     #[command(subcommand)]
     Nodes(List),
@@ -138,6 +141,7 @@ pub fn run(command: &Command) -> Result<()> {
         Verb::Users(List::List) => list(&show::USERS),
         Verb::Lines(List::List) => list(&show::LINES),
         Verb::Registrations(List::List) => list(&show::REGISTRATIONS),
+        Verb::Trunks(List::List) => list(&show::TRUNKS),
         Verb::Nodes(List::List) => list(&show::NODES),
         Verb::Calls(Calls::List) => list(&show::CALLS),
         Verb::Calls(Calls::Hangup { id }) => {

@@ -62,6 +62,21 @@ pub(crate) const CALLS: Listing = Listing {
     ],
 };
 
+pub(crate) const TRUNKS: Listing = Listing {
+    path: "/api/v1/trunks",
+    columns: &[
+        ("ID", "/id"),
+        ("NAME", "/name"),
+        ("HOST", "/host"),
+        ("REGISTRATION", "/registration"),
+        ("CODE", "/code"),
+        ("OWNER", "/owner"),
+        ("EPOCH", "/epoch"),
+        ("CALLS", "/calls"),
+        ("LIMIT", "/call_limit"),
+    ],
+};
+
 pub(crate) const NODES: Listing = Listing {
     path: "/api/v1/nodes",
     columns: &[

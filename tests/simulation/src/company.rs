@@ -2,10 +2,11 @@
 
 use carillon_model::{
     Administrator, Command, ConfigCommand, Context, ImportMode, ImportRow, Initialise,
-    MediaCommand, MediaServer, MediaServerId, MediaState, NumberRange, Resource, Secret,
-    SipEndpoint, SiteId, User,
+    MediaCommand, MediaServer, MediaServerId, MediaState, NumberRange, Register, RegisterId,
+    Resource, Secret, SipEndpoint, SiteId, Trunk, User,
 };
 
+use crate::carrier;
 use crate::network::Host;
 use crate::phone;
 use crate::world::{MEDIA_SERVERS, PHONES};
@@ -44,6 +45,23 @@ pub(crate) fn first_commands() -> Vec<Command> {
     ];
     commands.extend((1..=MEDIA_SERVERS).map(media_server));
     commands
+}
+
+/// What gives the company a trunk that registers at the carrier.
+pub(crate) fn carrier_commands() -> [Command; 2] {
+    let register = Register {
+        sip_username: "0390000000".to_owned(),
+        auth_password: Secret::new(carrier::PASSWORD),
+        remote_host: Host::Carrier.ip().to_string(),
+        ..Register::default()
+    };
+    let trunk = Trunk {
+        name: "carrier".to_owned(),
+        register_sip: Some(RegisterId(1)),
+        ..Trunk::default()
+    };
+    [Resource::Register(register), Resource::Trunk(trunk)]
+        .map(|resource| configure(ConfigCommand::Create(resource)))
 }
 
 fn configure(command: ConfigCommand) -> Command {

@@ -18,7 +18,8 @@ pub(crate) fn empty(planted: Option<Planted>) -> MemoryStore {
             | Planted::ReuseId
             | Planted::DenyUnknownCalls
             | Planted::RestartNumbers
-            | Planted::IgnoreEpochs,
+            | Planted::IgnoreEpochs
+            | Planted::TwoTrunkOwners,
         )
         | None => MemoryStore::flushed_on_demand(),
     }

@@ -8,6 +8,7 @@
 //! It does not know threads, QUIC, RocksDB or real phones: those are tried by `tests/integration`.
 
 mod campaign;
+mod carrier;
 mod clock;
 mod common;
 mod company;

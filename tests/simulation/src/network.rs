@@ -12,6 +12,7 @@ pub(crate) enum Host {
     Node(u8),
     Media(u8),
     Phone(u8),
+    Carrier,
 }
 
 impl Host {
@@ -20,6 +21,7 @@ impl Host {
             Self::Node(number) => (1, number),
             Self::Media(number) => (2, number),
             Self::Phone(number) => (3, number),
+            Self::Carrier => (4, 1),
         };
         Ipv4Addr::new(10, 77, net, number).into()
     }
@@ -37,6 +39,7 @@ impl Host {
             [10, 77, 1, number] => Some(Self::Node(number)),
             [10, 77, 2, number] => Some(Self::Media(number)),
             [10, 77, 3, number] => Some(Self::Phone(number)),
+            [10, 77, 4, 1] => Some(Self::Carrier),
             _ => None,
         }
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Host {
             Self::Node(number) => write!(f, "node{number}"),
             Self::Media(number) => write!(f, "media{number}"),
             Self::Phone(number) => write!(f, "phone{number}"),
+            Self::Carrier => f.write_str("carrier"),
         }
     }
 }

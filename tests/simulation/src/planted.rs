@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use carillon_model::{
-    BindingOutcome, CallOutcome, Command, DialogKey, Epoch, Event, NodeId, Outcome, State,
+    BindingOutcome, CallOutcome, Command, DialogKey, Epoch, Event, LeaseCommand, LeaseOutcome,
+    NodeId, Outcome, State,
 };
 use carillon_sip::transaction::tag_owner;
 use carillon_sip::{CSeq, Framing, Message, Method, Name};
@@ -24,10 +25,18 @@ pub enum Planted {
     RestartNumbers,
     /// A node goes on with a call whatever epoch and owner are stored.
     IgnoreEpochs,
+    /// A node believes that its lease is renewed, whatever the cluster says: two register a trunk.
+    TwoTrunkOwners,
 }
 
 /// What the switch is told at once, where the bug is such.
 pub(crate) fn hasty_outcome(planted: Planted, command: &Command) -> Option<Outcome> {
+    if let (Planted::TwoTrunkOwners, Command::Lease(LeaseCommand::Renew { epoch, .. })) =
+        (planted, command)
+    {
+        let epoch = *epoch;
+        return Some(Outcome::Lease(LeaseOutcome::Granted { epoch }));
+    }
     if planted != Planted::AcknowledgeBeforeCommit {
         return None;
     }
@@ -49,6 +58,7 @@ pub(crate) fn hasty_outcome(planted: Planted, command: &Command) -> Option<Outco
         | Command::Media(_)
         | Command::Account(_)
         | Command::Secret(_)
+        | Command::Trunk(_)
         | Command::Sweep => None,
     }
 }

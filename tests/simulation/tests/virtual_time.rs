@@ -39,6 +39,11 @@ fn the_cluster_falls_apart_and_heals_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
+fn the_node_that_registers_a_trunk_is_lost_and_never_do_two_register_it() {
+    plays_well(Story::TrunkOwnerDies);
+}
+
+#[test]
 fn the_same_seed_plays_the_same_story_to_the_last_octet() {
     for story in Story::ALL {
         let first = play(story, 17, Options::default());
@@ -99,6 +104,15 @@ fn an_heir_that_numbers_its_requests_from_one_is_found() {
 #[test]
 fn a_node_that_goes_on_with_a_call_of_its_heir_is_found() {
     is_found(Planted::IgnoreEpochs, &[Story::OwnerDies]);
+}
+
+#[test]
+fn a_node_that_registers_a_trunk_of_its_heir_is_found() {
+    let failure = is_found(Planted::TwoTrunkOwners, &[Story::TrunkOwnerDies]);
+    assert!(
+        failure.contains("two trunk owners"),
+        "found by something else: {failure}"
+    );
 }
 
 /// Searches for a seed that fails with the bug and passes without it. A seed that fails without it too, as some of the

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::generate::Generator;
-use super::relations::{LineName, Relations};
+use super::relations::{LineName, Relations, TrunkRelation};
 use crate::answer::{Created, Done};
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
@@ -45,8 +45,7 @@ pub(crate) struct EndpointView {
     /// The same credentials as newer clients read them.
     auth_section_options: Vec<Pair>,
     line: Option<LineName>,
-    /// Trunks do not use them yet.
-    trunk: Option<LineName>,
+    trunk: Option<TrunkRelation>,
     links: Vec<Link>,
 }
 
@@ -74,7 +73,10 @@ impl EndpointView {
                 Pair("password".to_owned(), secret),
             ],
             line: line.and_then(|line| relations.line_named(line.id)),
-            trunk: None,
+            trunk: relations
+                .state
+                .trunk_of_endpoint(endpoint.id)
+                .map(|trunk| relations.trunk(trunk)),
             links: Link::of(relations.base, "endpoint_sip", "endpoints/sip", endpoint.id),
         }
     }
@@ -268,7 +270,7 @@ async fn update(
     Ok(Done)
 }
 
-/// Delete a SIP endpoint, which must have no line
+/// Delete a SIP endpoint, which must have neither line nor trunk
 #[utoipa::path(delete, path = "/endpoints/sip/{endpoint_id}", tag = "endpoints", params(("endpoint_id" = u32, Path)),
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]

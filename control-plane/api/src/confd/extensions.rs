@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::relations::{LineName, Relations};
+use super::relations::{IncallRelation, LineName, OutcallRelation, Relations};
 use crate::answer::{Created, Done};
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
@@ -39,6 +39,8 @@ pub(crate) struct ExtensionView {
     /// The opposite of `enabled`.
     commented: bool,
     lines: Vec<LineName>,
+    incall: Option<IncallRelation>,
+    outcall: Option<OutcallRelation>,
     links: Vec<Link>,
 }
 
@@ -57,6 +59,8 @@ impl ExtensionView {
                 .and_then(|line| relations.line_named(line))
                 .into_iter()
                 .collect(),
+            incall: extension.incall.map(|id| relations.incall(id)),
+            outcall: extension.outcall.and_then(|id| relations.outcall(id)),
             links: Link::of(relations.base, "extensions", "extensions", extension.id),
         }
     }
@@ -65,7 +69,7 @@ impl ExtensionView {
 body! {
     /// What can be said of a number. An update changes what is there.
     pub(super) struct ExtensionBody {
-        /// In one of the ranges of its context; needed to create one.
+        /// In one of the ranges of its context, or a pattern such as `_0.` where it leads out; needed to create one.
         exten: String,
         /// Name of a context; needed to create one.
         context: String,
@@ -75,16 +79,17 @@ body! {
 
 impl Shape for ExtensionBody {
     // `commented` is the opposite of `enabled` and comes with it.
-    const READ_ONLY: &'static [&'static str] =
-        &["id", "lines", "links", "commented", "tenant_uuid", "uuid"];
-    const ABSENT: &'static [&'static str] = &[
-        "conference",
-        "group",
+    const READ_ONLY: &'static [&'static str] = &[
+        "id",
+        "lines",
         "incall",
         "outcall",
-        "parking_lot",
-        "queue",
+        "links",
+        "commented",
+        "tenant_uuid",
+        "uuid",
     ];
+    const ABSENT: &'static [&'static str] = &["conference", "group", "parking_lot", "queue"];
 }
 
 impl ExtensionBody {
@@ -106,7 +111,7 @@ fn find(state: &Replica, id: ExtensionId) -> Result<&Arc<Extension>, Refusal> {
 
 /// List numbers
 #[utoipa::path(get, path = "/extensions", tag = "extensions", security(("token" = [])),
-    params(ListParameters, ("type" = Option<String>, Query, description = "`internal` or `incall`")),
+    params(ListParameters, ("type" = Option<String>, Query, description = "`internal`, `incall` or `outcall`")),
     responses((status = 200, body = Page<ExtensionView>)))]
 async fn list(
     State(api): State<Arc<Api>>,
@@ -125,7 +130,13 @@ async fn list(
             let wanted = match kind.as_str() {
                 "internal" => ContextKind::Internal,
                 "incall" => ContextKind::Incall,
-                _ => return Err(Refusal::query("type", "must be internal or incall")),
+                "outcall" => ContextKind::Outcall,
+                _ => {
+                    return Err(Refusal::query(
+                        "type",
+                        "must be internal, incall or outcall",
+                    ));
+                }
             };
             let of_kind = |extension: &&Arc<Extension>| {
                 state
@@ -227,7 +238,7 @@ async fn update(
     Ok(Done)
 }
 
-/// Delete a number, which must lead to no line
+/// Delete a number, which must lead nowhere
 #[utoipa::path(delete, path = "/extensions/{extension_id}", tag = "extensions", params(("extension_id" = u32, Path)),
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]

@@ -52,12 +52,12 @@ fn line_endpoint(state: &Replica, line: LineId, endpoint: EndpointId) -> Result<
     Ok(Link::LineEndpoint { line, endpoint })
 }
 
-async fn associate(api: &Api, link: Link) -> Result<Done, Refusal> {
+pub(super) async fn associate(api: &Api, link: Link) -> Result<Done, Refusal> {
     write::configure(api.plane(), ConfigCommand::Associate(link)).await?;
     Ok(Done)
 }
 
-async fn dissociate(api: &Api, link: Link) -> Result<Done, Refusal> {
+pub(super) async fn dissociate(api: &Api, link: Link) -> Result<Done, Refusal> {
     write::configure(api.plane(), ConfigCommand::Dissociate(link)).await?;
     Ok(Done)
 }

@@ -7,10 +7,14 @@ mod export;
 mod extensions;
 mod generate;
 mod import;
+mod incalls;
 mod lines;
 mod links;
+mod outcalls;
+mod registers;
 mod relations;
 mod table;
+mod trunks;
 mod users;
 
 use axum::response::IntoResponse;
@@ -34,6 +38,10 @@ pub(crate) fn routes() -> Routes {
         .merge(extensions::routes())
         .merge(contexts::routes())
         .merge(links::routes())
+        .merge(trunks::routes())
+        .merge(registers::routes())
+        .merge(outcalls::routes())
+        .merge(incalls::routes())
         .merge(call_logs::routes())
         .routes(routes!(live_reload, set_live_reload))
 }

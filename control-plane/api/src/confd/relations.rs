@@ -1,7 +1,8 @@
 //! What a resource shows of those it is linked to.
 
 use carillon_model::{
-    Context, EndpointId, Extension, ExtensionId, Line, LineId, SipEndpoint, State, User, UserId,
+    Context, EndpointId, Extension, ExtensionId, IncallId, Line, LineId, OutcallId, RegisterId,
+    SipEndpoint, State, Trunk, TrunkId, User, UserId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -53,6 +54,38 @@ pub(super) struct ExtensionRelation {
     id: u32,
     exten: String,
     context: String,
+    links: Vec<Link>,
+}
+
+/// A trunk, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TrunkRelation {
+    id: u32,
+    name: String,
+    links: Vec<Link>,
+}
+
+/// A registration at a carrier, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RegisterRelation {
+    id: u32,
+    sip_username: String,
+    remote_host: String,
+    links: Vec<Link>,
+}
+
+/// A way out, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OutcallRelation {
+    id: u32,
+    name: String,
+    links: Vec<Link>,
+}
+
+/// A way in, briefly.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IncallRelation {
+    id: u32,
     links: Vec<Link>,
 }
 
@@ -141,6 +174,48 @@ impl Relations<'_> {
             username: endpoint.username.clone(),
             links: Link::of(self.base, "endpoint_sip", "endpoints/sip", id),
         })
+    }
+
+    pub(super) fn trunk(&self, trunk: &Trunk) -> TrunkRelation {
+        TrunkRelation {
+            id: trunk.id.0,
+            name: trunk.name.clone(),
+            links: Link::of(self.base, "trunks", "trunks", trunk.id),
+        }
+    }
+
+    pub(super) fn register(&self, id: RegisterId) -> Option<RegisterRelation> {
+        let register = self.state.registers().get(&id)?;
+        Some(RegisterRelation {
+            id: id.0,
+            sip_username: register.sip_username.clone(),
+            remote_host: register.remote_host.clone(),
+            links: Link::of(self.base, "register_sip", "registers/sip", id),
+        })
+    }
+
+    pub(super) fn outcalls_of(&self, trunk: TrunkId) -> Vec<OutcallRelation> {
+        let outcalls = self.state.outcalls().values();
+        outcalls
+            .filter(|outcall| outcall.trunks.contains(&trunk))
+            .filter_map(|outcall| self.outcall(outcall.id))
+            .collect()
+    }
+
+    pub(super) fn outcall(&self, id: OutcallId) -> Option<OutcallRelation> {
+        let outcall = self.state.outcalls().get(&id)?;
+        Some(OutcallRelation {
+            id: id.0,
+            name: outcall.name.clone(),
+            links: Link::of(self.base, "outcalls", "outcalls", id),
+        })
+    }
+
+    pub(super) fn incall(&self, id: IncallId) -> IncallRelation {
+        IncallRelation {
+            id: id.0,
+            links: Link::of(self.base, "incalls", "incalls", id),
+        }
     }
 
     pub(super) fn extensions(&self, ids: &[ExtensionId]) -> Vec<ExtensionRelation> {

@@ -34,6 +34,8 @@ struct PartyView {
     user_id: Option<u32>,
     user_uuid: Option<String>,
     line_id: Option<u32>,
+    /// The trunk, of a party outside.
+    trunk_id: Option<u32>,
 }
 
 impl PartyView {
@@ -46,6 +48,7 @@ impl PartyView {
                 .user
                 .and_then(|user| Some(state.users().get(&user)?.uuid.clone())),
             line_id: party.line.map(|line| line.0),
+            trunk_id: party.trunk.map(|trunk| trunk.0),
         }
     }
 }

@@ -6,6 +6,7 @@ mod health;
 mod machines;
 mod registrations;
 mod status;
+mod trunks;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,5 +23,6 @@ pub(crate) fn routes() -> Routes {
         .merge(machines::routes())
         .merge(registrations::routes())
         .merge(calls::routes())
+        .merge(trunks::routes())
         .merge(administrators::routes())
 }

@@ -24,6 +24,12 @@ impl State {
             ConfigCommand::SetUserLines { user, lines } => self
                 .set_user_lines(changes, *user, lines)
                 .map(|()| Outcome::Done),
+            ConfigCommand::SetOutcallTrunks { outcall, trunks } => self
+                .set_outcall_trunks(changes, *outcall, trunks)
+                .map(|()| Outcome::Done),
+            ConfigCommand::SetOutcallNumber { outcall, number } => self
+                .set_outcall_number(changes, *outcall, number)
+                .map(|()| Outcome::Done),
             ConfigCommand::Import { mode, rows } => self.import(changes, *mode, rows),
         }
     }
@@ -45,6 +51,14 @@ impl State {
             Resource::Administrator(administrator) => {
                 ResourceKey::Administrator(self.create_administrator(changes, administrator)?)
             }
+            Resource::Trunk(trunk) => ResourceKey::Trunk(self.create_trunk(changes, trunk)?),
+            Resource::Register(register) => {
+                ResourceKey::Register(self.create_register(changes, register)?)
+            }
+            Resource::Outcall(outcall) => {
+                ResourceKey::Outcall(self.create_outcall(changes, outcall)?)
+            }
+            Resource::Incall(incall) => ResourceKey::Incall(self.create_incall(changes, incall)?),
         };
         Ok(key)
     }
@@ -60,6 +74,10 @@ impl State {
             Resource::Administrator(administrator) => {
                 self.update_administrator(changes, administrator)
             }
+            Resource::Trunk(trunk) => self.update_trunk(changes, trunk),
+            Resource::Register(register) => self.update_register(changes, register),
+            Resource::Outcall(outcall) => self.update_outcall(changes, outcall),
+            Resource::Incall(incall) => self.update_incall(changes, incall),
         }
     }
 
@@ -73,6 +91,10 @@ impl State {
             ResourceKey::Site(id) => self.delete_site(changes, id),
             ResourceKey::MediaServer(id) => self.delete_media_server(changes, id),
             ResourceKey::Administrator(id) => self.delete_administrator(changes, id),
+            ResourceKey::Trunk(id) => self.delete_trunk(changes, id),
+            ResourceKey::Register(id) => self.delete_register(changes, id),
+            ResourceKey::Outcall(id) => self.delete_outcall(changes, id),
+            ResourceKey::Incall(id) => self.delete_incall(changes, id),
         }
     }
 
@@ -85,6 +107,18 @@ impl State {
             Link::LineEndpoint { line, endpoint } => {
                 self.link_line_endpoint(changes, line, endpoint)
             }
+            Link::TrunkEndpoint { trunk, endpoint } => {
+                self.link_trunk_endpoint(changes, trunk, endpoint)
+            }
+            Link::TrunkRegister { trunk, register } => {
+                self.link_trunk_register(changes, trunk, register)
+            }
+            Link::IncallExtension { incall, extension } => {
+                self.link_incall_extension(changes, incall, extension)
+            }
+            Link::OutcallExtension { outcall, extension } => {
+                self.link_outcall_extension(changes, outcall, extension)
+            }
         }
     }
 
@@ -96,6 +130,18 @@ impl State {
             }
             Link::LineEndpoint { line, endpoint } => {
                 self.unlink_line_endpoint(changes, line, endpoint)
+            }
+            Link::TrunkEndpoint { trunk, endpoint } => {
+                self.unlink_trunk_endpoint(changes, trunk, endpoint)
+            }
+            Link::TrunkRegister { trunk, register } => {
+                self.unlink_trunk_register(changes, trunk, register)
+            }
+            Link::IncallExtension { incall, extension } => {
+                self.unlink_incall_extension(changes, incall, extension)
+            }
+            Link::OutcallExtension { outcall, extension } => {
+                self.unlink_outcall_extension(changes, outcall, extension)
             }
         }
     }

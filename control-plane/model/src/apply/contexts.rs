@@ -99,6 +99,17 @@ impl State {
             );
             return Err(CONTEXT.in_use("contexts", message));
         }
+        if let Some(trunk) = self
+            .trunks
+            .values()
+            .find(|trunk| trunk.context.as_deref() == Some(&*context.name))
+        {
+            let message = format!(
+                "Context is used by the trunk '{}'; change it first",
+                trunk.name
+            );
+            return Err(CONTEXT.in_use("trunks", message));
+        }
         self.drop_context(id);
         changes.config(ResourceKey::Context(id));
         Ok(())

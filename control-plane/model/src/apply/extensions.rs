@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
-use super::{Changes, Refusable, field::Checked, lines::LINE};
-use crate::{Context, ContextKind, Extension, ExtensionId, NumberRange, ResourceKey, State};
+use super::{Changes, Refusable, field::Checked, lines::LINE, outcalls::check_free};
+use crate::{
+    Context, ContextKind, Extension, ExtensionId, NumberRange, ResourceKey, State, pattern,
+};
 
 pub(super) const EXTENSION: Checked = Checked {
     resource: "Extension",
 };
+
+const MAX_PATTERN: usize = 80;
 
 impl State {
     pub(super) fn extension_or_refuse(&self, id: ExtensionId) -> Refusable<&Arc<Extension>> {
@@ -25,6 +29,8 @@ impl State {
             id,
             revision: changes.at.index,
             line: None,
+            incall: None,
+            outcall: None,
             ..extension.clone()
         });
         changes.config(ResourceKey::Extension(id));
@@ -46,6 +52,8 @@ impl State {
         let linked = Extension {
             revision: changes.at.index,
             line: old.line,
+            incall: old.incall,
+            outcall: old.outcall,
             ..extension.clone()
         };
         self.check_extension(&linked, Some(extension.id))?;
@@ -62,12 +70,7 @@ impl State {
         changes: &mut Changes,
         id: ExtensionId,
     ) -> Refusable<()> {
-        if let Some(line) = self.extension_or_refuse(id)?.line {
-            let message = format!(
-                "Extension is associated to a line ('line_id': '{line}'); dissociate it first"
-            );
-            return Err(EXTENSION.in_use("line", message));
-        }
+        check_free(self.extension_or_refuse(id)?, "")?;
         self.drop_extension(id);
         changes.config(ResourceKey::Extension(id));
         Ok(())
@@ -75,6 +78,9 @@ impl State {
 
     /// A line of an internal context must have a number from the ranges for users.
     pub(super) fn check_number_for_line(&self, extension: &Extension) -> Refusable<()> {
+        if pattern::is_pattern(&extension.exten) {
+            return Err(LINE.input("exten", "is a pattern; a line needs a number"));
+        }
         let Some(context) = self.context_by_name(&extension.context) else {
             return Ok(());
         };
@@ -91,7 +97,17 @@ impl State {
     }
 
     fn check_extension(&self, extension: &Extension, own: Option<ExtensionId>) -> Refusable<()> {
-        EXTENSION.number("exten", &extension.exten)?;
+        let is_pattern = pattern::is_pattern(&extension.exten);
+        if is_pattern {
+            pattern::check(&extension.exten).map_err(|why| EXTENSION.input("exten", why))?;
+            EXTENSION.text("exten", &extension.exten, MAX_PATTERN)?;
+        } else {
+            EXTENSION.number("exten", &extension.exten)?;
+        }
+        if is_pattern && (extension.line.is_some() || extension.incall.is_some()) {
+            let message = "is a pattern, which leads out only; what rings here has a number";
+            return Err(EXTENSION.input("exten", message));
+        }
         let Some(context) = self.context_by_name(&extension.context) else {
             let message = format!(
                 "Context was not found ('name': '{}'); create it first",

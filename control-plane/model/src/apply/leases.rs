@@ -1,5 +1,5 @@
 use super::Changes;
-use crate::{Event, Lease, LeaseCommand, LeaseOutcome, State, lease::MAX_LEASES};
+use crate::{Event, Lease, LeaseCommand, LeaseOutcome, State, WHILE_NODE_LIVES, lease::MAX_LEASES};
 
 impl State {
     pub(super) fn change_lease(
@@ -22,8 +22,13 @@ impl State {
         let stored = self.leases.get(resource).map(|lease| (**lease).clone());
         match command {
             LeaseCommand::Claim { ttl_ms, .. } => {
+                if *ttl_ms == WHILE_NODE_LIVES
+                    && let Err(outcome) = self.may_hold(holder, now_ms)
+                {
+                    return outcome;
+                }
                 let epoch = match &stored {
-                    Some(lease) if lease.holder != holder && !lease.has_lapsed(now_ms) => {
+                    Some(lease) if lease.holder != holder && !self.is_vacant(lease, now_ms) => {
                         return LeaseOutcome::Held {
                             holder: lease.holder,
                             epoch: lease.epoch,

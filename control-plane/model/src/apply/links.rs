@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Changes, Refusable, endpoints::ENDPOINT, extensions::EXTENSION, lines::LINE, users::USER,
+    Changes, Refusable, endpoints::ENDPOINT, extensions::EXTENSION, lines::LINE,
+    outcalls::check_free, users::USER,
 };
 use crate::{EndpointId, Extension, ExtensionId, Line, LineId, ResourceKey, State, User, UserId};
 
@@ -129,6 +130,7 @@ impl State {
                 format!("a line can have {MAX_EXTENSIONS_OF_LINE} extensions"),
             ));
         }
+        check_free(&old_extension, "line")?;
         self.check_number_for_line(&old_extension)?;
         let mut extensions = old_line.extensions.clone();
         extensions.push(extension);
@@ -188,6 +190,13 @@ impl State {
                 other.id
             );
             return Err(ENDPOINT.in_use("line", message));
+        }
+        if let Some(trunk) = self.trunk_of_endpoint(endpoint) {
+            let message = format!(
+                "SIPEndpoint is associated to a trunk ('trunk_id': '{}')",
+                trunk.id
+            );
+            return Err(ENDPOINT.in_use("trunk", message));
         }
         self.write_line_endpoint(changes, &old_line, Some(endpoint), endpoint);
         Ok(())

@@ -9,10 +9,13 @@ mod endpoints;
 mod extensions;
 mod field;
 mod import;
+mod incalls;
 mod leases;
 mod lines;
 mod links;
 mod nodes;
+mod outcalls;
+mod registers;
 mod sites;
 mod sweep;
 #[cfg(test)]
@@ -21,6 +24,7 @@ mod sweep;
     reason = "what was not expected fails the test"
 )]
 mod tests;
+mod trunks;
 mod users;
 
 use crate::{
@@ -90,6 +94,9 @@ impl State {
                 state.change_secret(changes, command)
             }),
             Command::Sweep => self.sweep(changes),
+            Command::Trunk(report) => self.undo_if_refused(changes, |state, changes| {
+                state.report_trunk(changes, report)
+            }),
             Command::Batch(commands) => {
                 let outcomes = commands.iter().map(|command| match command {
                     Command::Batch(_) | Command::Initialise(_) | Command::Configure(_) => {
@@ -107,6 +114,7 @@ impl State {
                     | Command::Media(_)
                     | Command::Account(_)
                     | Command::Secret(_)
+                    | Command::Trunk(_)
                     | Command::Sweep => self.execute(changes, command),
                 });
                 Outcome::Batch(outcomes.collect())

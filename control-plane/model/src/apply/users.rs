@@ -59,6 +59,7 @@ impl State {
             return Err(USER.in_use("lines", message));
         }
         self.drop_user(id);
+        self.forget_destination(changes, id);
         changes.config(ResourceKey::User(id));
         Ok(())
     }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{State, indices::Indices};
 use crate::{
     Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context,
-    ContextId, ControlNode, EndpointId, Extension, ExtensionId, Lease, Line, LineId, MediaServer,
-    MediaServerId, NodeId, SipEndpoint, Site, SiteId, Table, TokenHash, User, UserId,
+    ContextId, ControlNode, EndpointId, Extension, ExtensionId, Incall, IncallId, Lease, Line,
+    LineId, MediaServer, MediaServerId, NodeId, Outcall, OutcallId, Register, RegisterId,
+    SipEndpoint, Site, SiteId, Table, TokenHash, Trunk, TrunkId, TrunkReport, User, UserId,
 };
 
 /// The last number given to each kind of resource. Numbers are never given twice.
@@ -23,6 +24,10 @@ pub(crate) struct Counters {
     pub(crate) site: u32,
     pub(crate) media_server: u32,
     pub(crate) administrator: u32,
+    pub(crate) trunk: u32,
+    pub(crate) register: u32,
+    pub(crate) outcall: u32,
+    pub(crate) incall: u32,
     pub(crate) record: u64,
 }
 
@@ -49,6 +54,11 @@ pub(super) struct Image {
     ended: Table<u64, CallId>,
     records: Table<u64, CallRecord>,
     leases: Table<String, Lease>,
+    trunks: Table<TrunkId, Trunk>,
+    registers: Table<RegisterId, Register>,
+    outcalls: Table<OutcallId, Outcall>,
+    incalls: Table<IncallId, Incall>,
+    trunk_reports: Table<TrunkId, TrunkReport>,
 }
 
 impl From<State> for Image {
@@ -74,6 +84,11 @@ impl From<State> for Image {
             ended: state.ended,
             records: state.records,
             leases: state.leases,
+            trunks: state.trunks,
+            registers: state.registers,
+            outcalls: state.outcalls,
+            incalls: state.incalls,
+            trunk_reports: state.trunk_reports,
         }
     }
 }
@@ -101,6 +116,11 @@ impl From<Image> for State {
             ended: image.ended,
             records: image.records,
             leases: image.leases,
+            trunks: image.trunks,
+            registers: image.registers,
+            outcalls: image.outcalls,
+            incalls: image.incalls,
+            trunk_reports: image.trunk_reports,
             indices: Indices::default(),
         };
         state.indices = Indices::of(&state);

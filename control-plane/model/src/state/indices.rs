@@ -5,7 +5,7 @@ use imbl::{OrdMap, OrdSet};
 use super::State;
 use crate::{
     CallEntry, CallId, Context, ContextId, DialogKey, EndpointId, Extension, ExtensionId, Line,
-    LineId, SipEndpoint, User, UserId,
+    LineId, SipEndpoint, TrunkId, User, UserId,
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,7 @@ pub(super) struct Indices {
     pub(super) extensions: OrdMap<String, OrdMap<String, ExtensionId>>,
     pub(super) dialogs: OrdMap<DialogKey, CallId>,
     pub(super) calls_by_line: OrdSet<(LineId, CallId)>,
+    pub(super) calls_by_trunk: OrdSet<(TrunkId, CallId)>,
     pub(super) ended: OrdMap<CallId, u64>,
 }
 
@@ -121,6 +122,9 @@ impl Indices {
         for line in lines_of(call) {
             self.calls_by_line.insert((line, call.id));
         }
+        for trunk in trunks_of(call) {
+            self.calls_by_trunk.insert((trunk, call.id));
+        }
     }
 
     pub(super) fn drop_call(&mut self, call: &CallEntry) {
@@ -130,11 +134,15 @@ impl Indices {
         for line in lines_of(call) {
             self.calls_by_line.remove(&(line, call.id));
         }
+        for trunk in trunks_of(call) {
+            self.calls_by_trunk.remove(&(trunk, call.id));
+        }
     }
 
     /// The same as dropping the old and adding the new value, without touching what stays.
     pub(super) fn change_call(&mut self, old: &CallEntry, new: &CallEntry) {
-        if old.dialogs != new.dialogs || lines_of(old).ne(lines_of(new)) {
+        let same_parties = lines_of(old).eq(lines_of(new)) && trunks_of(old).eq(trunks_of(new));
+        if old.dialogs != new.dialogs || !same_parties {
             self.drop_call(old);
             self.add_call(new);
         }
@@ -147,4 +155,12 @@ fn lines_of(call: &CallEntry) -> impl Iterator<Item = LineId> {
         .line
         .into_iter()
         .chain(call.summary.callee.line)
+}
+
+fn trunks_of(call: &CallEntry) -> impl Iterator<Item = TrunkId> {
+    call.summary
+        .caller
+        .trunk
+        .into_iter()
+        .chain(call.summary.callee.trunk)
 }

@@ -3,6 +3,7 @@
 mod image;
 mod indices;
 mod store;
+mod trunks;
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -13,8 +14,9 @@ pub(crate) use self::image::Counters;
 use self::{image::Image, indices::Indices};
 use crate::{
     Administrator, AdministratorId, ApiToken, Binding, CallEntry, CallId, CallRecord, Context,
-    ContextId, ControlNode, DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Lease,
-    Line, LineId, MediaServer, MediaServerId, NodeId, SipEndpoint, Site, SiteId, Table, TokenHash,
+    ContextId, ControlNode, DEFAULT_REALM, DialogKey, EndpointId, Extension, ExtensionId, Incall,
+    IncallId, Lease, Line, LineId, MediaServer, MediaServerId, NodeId, Outcall, OutcallId,
+    Register, RegisterId, SipEndpoint, Site, SiteId, Table, TokenHash, Trunk, TrunkId, TrunkReport,
     User, UserId, hash::hash_of, lease::node_resource,
 };
 
@@ -45,6 +47,11 @@ pub struct State {
     pub(crate) ended: Table<u64, CallId>,
     pub(crate) records: Table<u64, CallRecord>,
     pub(crate) leases: Table<String, Lease>,
+    pub(crate) trunks: Table<TrunkId, Trunk>,
+    pub(crate) registers: Table<RegisterId, Register>,
+    pub(crate) outcalls: Table<OutcallId, Outcall>,
+    pub(crate) incalls: Table<IncallId, Incall>,
+    pub(crate) trunk_reports: Table<TrunkId, TrunkReport>,
     indices: Indices,
 }
 
@@ -101,6 +108,13 @@ impl State {
                 self.ended.digest(),
                 self.records.digest(),
                 self.leases.digest(),
+            ),
+            (
+                self.trunks.digest(),
+                self.registers.digest(),
+                self.outcalls.digest(),
+                self.incalls.digest(),
+                self.trunk_reports.digest(),
             ),
         ))
     }

@@ -1,6 +1,6 @@
 //! What the brain does, as metrics, logs and traces tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carillon_model::{CallCommand, CallDirection, CallId, CallRecord, CallStatus, Command, State};
 use carillon_switch::{Distrust, Notice, Switch};
@@ -9,7 +9,7 @@ use carillon_telemetry::{Metrics, call_span};
 use tokio::sync::watch;
 use tracing::Span;
 
-use crate::brain::Live;
+use crate::brain::{Live, trunks};
 use crate::sockets::Sockets;
 
 /// Calls whose span is kept open; more are told without one.
@@ -19,6 +19,8 @@ pub(crate) struct Observer {
     metrics: Metrics,
     spans: BTreeMap<CallId, Span>,
     live: watch::Sender<Live>,
+    /// Names of the trunks that have gauges.
+    trunks: BTreeSet<String>,
 }
 
 impl Observer {
@@ -27,6 +29,7 @@ impl Observer {
             metrics,
             spans: BTreeMap::new(),
             live,
+            trunks: BTreeSet::new(),
         }
     }
 
@@ -106,6 +109,17 @@ impl Observer {
                 reachable,
             } => {
                 tracing::info!(%endpoint, reachable, "a contact's reachability changed");
+            }
+            Notice::TrunkOwned { trunk, epoch } => {
+                tracing::info!(%trunk, %epoch, "this node registers the trunk");
+            }
+            Notice::TrunkAnswered {
+                trunk,
+                registered: true,
+                code: _,
+            } => tracing::info!(%trunk, "the carrier has registered the trunk"),
+            Notice::TrunkAnswered { trunk, code, .. } => {
+                tracing::warn!(%trunk, ?code, "the carrier has not registered the trunk");
             }
             Notice::MediaRefused { call, server } => {
                 self.of_call(
@@ -195,6 +209,7 @@ impl Observer {
             .registrations_active
             .set(state.registrations().len() as u64);
         self.metrics.sip.queue_length.set(sockets.queued() as u64);
+        trunks::show(&self.metrics.trunk, &mut self.trunks, state, sockets.node);
         let live = Live {
             calls: load.calls,
             records: load.records,
@@ -231,6 +246,7 @@ fn call_of(command: &Command) -> Option<CallId> {
         | Command::Account(_)
         | Command::Secret(_)
         | Command::Batch(_)
+        | Command::Trunk(_)
         | Command::Sweep => None,
     }
 }

@@ -99,7 +99,7 @@ impl Office {
         }
     }
 
-    fn create(&mut self, resource: Resource) -> ResourceKey {
+    pub(crate) fn create(&mut self, resource: Resource) -> ResourceKey {
         let command = Command::Configure(Box::new(ConfigCommand::Create(resource)));
         match self.apply(&command) {
             Outcome::Created(key) => key,

@@ -10,6 +10,7 @@
 mod alone;
 mod answers;
 mod calls;
+mod carrier;
 mod commits;
 mod furnish;
 mod habits;
@@ -23,3 +24,4 @@ mod qualify;
 mod registrar;
 mod server;
 mod takeover;
+mod trunks;

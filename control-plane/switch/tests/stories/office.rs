@@ -11,8 +11,9 @@ use carillon_model::{
 };
 use carillon_protocol::{Reply, Request};
 use carillon_sip::{Framing, Message};
-use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Switch};
+use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Server, Switch};
 
+use super::carrier::Carrier;
 use super::phone::{Phone, written};
 use super::server::FakeServer;
 
@@ -44,6 +45,9 @@ pub(crate) struct Office {
     pub(crate) proposed: usize,
     /// A node that hears nothing from the others any more, while they hear it.
     pub(crate) deaf: Option<NodeId>,
+    pub(crate) carrier: Option<Carrier>,
+    /// Names that a node wanted to have looked up.
+    pub(crate) resolved: Vec<Server>,
 }
 
 pub(crate) enum Event {
@@ -102,6 +106,8 @@ impl Office {
             silent_quorum: false,
             proposed: 0,
             deaf: None,
+            carrier: None,
+            resolved: Vec::new(),
         };
         for number in 1..=nodes {
             let mut config = Config::new(NodeId(number), listeners(number));
@@ -194,6 +200,7 @@ impl Office {
                 Output::Forward { .. }
                 | Output::Propose { .. }
                 | Output::Media { .. }
+                | Output::Resolve { .. }
                 | Output::Close { .. } => {}
             }
         }
@@ -414,12 +421,24 @@ impl Office {
                 Output::Propose { proposal, command } => self.propose(node, proposal, command),
                 Output::Media { server, request } => self.media_request(node, server, request),
                 Output::Close { .. } => {}
+                Output::Resolve { server } => self.resolved.push(server),
                 Output::Notice(notice) => self.notices.push(notice),
             }
         }
     }
 
     fn send(&mut self, node: NodeId, flow: Flow, bytes: Bytes) {
+        if let Some(carrier) = self
+            .carrier
+            .as_mut()
+            .filter(|carrier| carrier.address == flow.peer)
+        {
+            if let Some(bytes) = carrier.hear(self.now_ms, flow.node, &bytes) {
+                let answer = Input::Received { flow, bytes };
+                self.after(2 * MESSAGE_MS, Event::ToNode(flow.node, answer));
+            }
+            return;
+        }
         let found = self
             .phones
             .values()

@@ -94,6 +94,11 @@ impl Gauges {
     pub(crate) fn at(&self, labels: &[&str]) -> Gauge {
         Gauge(self.0.with_label_values(labels))
     }
+
+    pub(crate) fn remove(&self, labels: &[&str]) {
+        // It fails where there is no such gauge.
+        let _ = self.0.remove_label_values(labels);
+    }
 }
 
 #[derive(Clone, Debug)]

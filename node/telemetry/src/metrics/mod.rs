@@ -9,6 +9,7 @@ mod media;
 mod process;
 mod raft;
 mod sip;
+mod trunk;
 
 pub use call::{CallMetrics, CallResult, Direction};
 pub use http::HttpMetrics;
@@ -16,6 +17,7 @@ pub use instrument::{Counter, Gauge, Histogram};
 pub use media::{Drop, MediaMetrics, Way};
 pub use raft::RaftMetrics;
 pub use sip::{AuthFailure, Refusal, Shed, SipMetrics, Wire};
+pub use trunk::{TrunkFigures, TrunkMetrics};
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
@@ -27,6 +29,7 @@ pub struct Metrics {
     pub media: MediaMetrics,
     pub raft: RaftMetrics,
     pub http: HttpMetrics,
+    pub trunk: TrunkMetrics,
     registry: Registry,
 }
 
@@ -49,6 +52,7 @@ impl Metrics {
         Self {
             call: CallMetrics::new(&registry),
             sip: SipMetrics::new(&registry),
+            trunk: TrunkMetrics::new(&registry),
             media: MediaMetrics::new(&registry),
             raft: RaftMetrics::new(&registry),
             http: HttpMetrics::new(&registry),

@@ -10,6 +10,7 @@ mod partition;
 mod power;
 mod ringing;
 mod steps;
+mod trunk;
 
 use std::fmt;
 
@@ -32,18 +33,21 @@ pub enum Story {
     OwnerDies,
     /// The node that owns a call is lost while a phone rings: it is answered, or both phones stop.
     RingingOwnerDies,
+    /// The node that registers a trunk is lost: another one registers it, and never do two.
+    TrunkOwnerDies,
     /// Anything may happen at any time, to calls in any stage.
     Chaos,
 }
 
 impl Story {
     /// Those that every seed has to pass. The two of a lost owner are played by name: some of their seeds still fail.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TalkUnderLoss,
         Self::FollowerDies,
         Self::PowerCut,
         Self::LeaderDies,
         Self::Partition,
+        Self::TrunkOwnerDies,
         Self::Chaos,
     ];
 
@@ -57,6 +61,7 @@ impl Story {
             Self::Partition => "partition",
             Self::OwnerDies => "owner-dies",
             Self::RingingOwnerDies => "ringing-owner-dies",
+            Self::TrunkOwnerDies => "trunk-owner-dies",
             Self::Chaos => "chaos",
         }
     }
@@ -72,9 +77,11 @@ impl Story {
             Self::Partition => partition::play(world).await?,
             Self::OwnerDies => owner::play(world).await?,
             Self::RingingOwnerDies => ringing::play(world).await?,
+            Self::TrunkOwnerDies => trunk::play(world).await?,
             Self::Chaos => chaos::play(world).await?,
         }
         world.heal().await?;
+        world.one_trunk_owner()?;
         world.judge()
     }
 }

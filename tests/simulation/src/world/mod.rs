@@ -15,6 +15,7 @@ use carillon_cluster::{ProposeError, Role, Runtime};
 use carillon_model::{Command, Outcome, State};
 use openraft_rt_sim::SimRuntime;
 
+use crate::carrier::Carrier;
 use crate::common::{Commons, Letter};
 use crate::lane::Lane;
 use crate::media::MediaServer;
@@ -110,6 +111,7 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<ControlNode>,
     pub(crate) media: Vec<MediaServer>,
     pub(crate) phones: Vec<Phone>,
+    pub(crate) carrier: Carrier,
     pub(crate) oracle: Oracle,
     /// By their time of arrival, then in the order in which they were sent.
     air: BTreeMap<(u64, u64), Datagram>,
@@ -139,6 +141,7 @@ impl World {
             nodes: nodes.collect(),
             media: (1..=MEDIA_SERVERS).map(MediaServer::new).collect(),
             phones: phones.collect(),
+            carrier: Carrier::default(),
             oracle: Oracle::default(),
             air: BTreeMap::new(),
             sent: 0,

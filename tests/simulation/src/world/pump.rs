@@ -164,6 +164,12 @@ impl World {
                 self.phone(phone).receive(from, own, &octets);
                 self.collect(phone);
             }
+            Some(Host::Carrier) => {
+                let answer = self.carrier.hear(clock::now_us(), Host::of(from), &octets);
+                if let Some(answer) = answer {
+                    self.datagram(own, from, answer);
+                }
+            }
             Some(Host::Node(_)) | None => {}
         }
     }

@@ -103,6 +103,8 @@ impl World {
                 Output::Media { server, request } => self.ask_media(node, server, request),
                 // There are no connections over UDP.
                 Output::Close { flow: _ } => {}
+                // Servers are named by their addresses here.
+                Output::Resolve { server: _ } => {}
                 Output::Notice(notice) => {
                     let mut common = self.commons.lock();
                     common.show(format_args!("node{node}: {notice:?}"));

@@ -19,7 +19,7 @@ impl World {
         let known = state.media_servers().values();
         let known = known.filter_map(|server| match Host::of(server.control)? {
             Host::Media(number) => Some((number, server.id)),
-            Host::Node(_) | Host::Phone(_) => None,
+            Host::Node(_) | Host::Phone(_) | Host::Carrier => None,
         });
         for (number, id) in known.collect::<Vec<_>>() {
             self.keep_link(node, number, id, now_us);

@@ -8,6 +8,7 @@ mod imports;
 mod properties;
 mod registrations;
 mod takeover;
+mod trunks;
 
 use crate::{
     Administrator, Applied, Command, ConfigCommand, Context, EndpointId, Extension, ExtensionId,

@@ -6,11 +6,12 @@ use proptest::{collection::vec, option, prelude::*};
 use crate::{
     Account, AccountCommand, Administrator, AdministratorId, ApiToken, Binding, BindingChange,
     CallCommand, CallEntry, CallId, CallRecord, CallSummary, Command, ConfigCommand, Context,
-    ContextId, ContextKind, ControlNode, DialogKey, EndpointId, Epoch, Extension, ExtensionId,
-    Flow, ImportMode, ImportRow, Initialise, LeaseCommand, Line, LineId, Link, MediaCommand,
-    MediaServer, MediaServerId, MediaState, NodeCommand, NodeId, NodeState, NumberRange, Party,
-    Resource, ResourceKey, SecretCommand, SipEndpoint, Site, SiteId, Stamp, State, TokenHash,
-    Transport, User, UserId,
+    ContextId, ContextKind, ControlNode, Destination, DialogKey, EndpointId, Epoch, Extension,
+    ExtensionId, Flow, ImportMode, ImportRow, Incall, IncallId, Initialise, LeaseCommand, Line,
+    LineId, Link, MediaCommand, MediaServer, MediaServerId, MediaState, NodeCommand, NodeId,
+    NodeState, NumberRange, Outcall, OutcallId, Party, Register, RegisterId, Resource, ResourceKey,
+    SecretCommand, SipEndpoint, Site, SiteId, Stamp, State, TokenHash, Transport, Trunk, TrunkId,
+    TrunkReport, TrunkState, User, UserId, WHILE_NODE_LIVES,
 };
 
 /// Few ids, so that commands meet.
@@ -106,6 +107,7 @@ fn extension() -> impl Strategy<Value = Extension> {
             context,
             enabled,
             line,
+            ..Extension::default()
         })
 }
 
@@ -161,6 +163,8 @@ fn resource() -> impl Strategy<Value = Resource> {
         extension().prop_map(Resource::Extension),
         context().prop_map(Resource::Context),
         administrator().prop_map(Resource::Administrator),
+        carrier(),
+        carrier(),
         (id(), revision(), name()).prop_map(|(id, revision, name)| Resource::Site(Site {
             id: SiteId(id),
             revision,
@@ -171,7 +175,7 @@ fn resource() -> impl Strategy<Value = Resource> {
 }
 
 fn key() -> impl Strategy<Value = ResourceKey> {
-    (0..8u8, id()).prop_map(|(kind, id)| match kind {
+    (0..12u8, id()).prop_map(|(kind, id)| match kind {
         0 => ResourceKey::User(UserId(id)),
         1 => ResourceKey::Line(LineId(id)),
         2 => ResourceKey::Endpoint(EndpointId(id)),
@@ -179,12 +183,32 @@ fn key() -> impl Strategy<Value = ResourceKey> {
         4 => ResourceKey::Context(ContextId(id)),
         5 => ResourceKey::Site(SiteId(id)),
         6 => ResourceKey::MediaServer(MediaServerId(id)),
+        7 => ResourceKey::Trunk(TrunkId(id)),
+        8 => ResourceKey::Register(RegisterId(id)),
+        9 => ResourceKey::Outcall(OutcallId(id)),
+        10 => ResourceKey::Incall(IncallId(id)),
         _ => ResourceKey::Administrator(AdministratorId(id)),
     })
 }
 
 fn link() -> impl Strategy<Value = Link> {
-    (0..3u8, id(), id()).prop_map(|(kind, one, two)| match kind {
+    (0..7u8, id(), id()).prop_map(|(kind, one, two)| match kind {
+        3 => Link::TrunkEndpoint {
+            trunk: TrunkId(one),
+            endpoint: EndpointId(two),
+        },
+        4 => Link::TrunkRegister {
+            trunk: TrunkId(one),
+            register: RegisterId(two),
+        },
+        5 => Link::IncallExtension {
+            incall: IncallId(one),
+            extension: ExtensionId(two),
+        },
+        6 => Link::OutcallExtension {
+            outcall: OutcallId(one),
+            extension: ExtensionId(two),
+        },
         0 => Link::UserLine {
             user: UserId(one),
             line: LineId(two),
@@ -331,9 +355,11 @@ fn call() -> impl Strategy<Value = CallCommand> {
 }
 
 fn lease() -> impl Strategy<Value = LeaseCommand> {
-    (0..3u8, id(), 0..3u64, 0..4u64, 0..500u64).prop_map(
-        |(kind, resource, holder, epoch, ttl_ms)| {
-            let resource = format!("trunk/{resource}");
+    let ttl_ms = prop_oneof![3 => 0..500u64, 2 => Just(WHILE_NODE_LIVES)];
+    (0..3u8, (any::<bool>(), id()), 0..3u64, 0..4u64, ttl_ms).prop_map(
+        |(kind, (of_node, resource), holder, epoch, ttl_ms)| {
+            let noun = if of_node { "node" } else { "trunk" };
+            let resource = format!("{noun}/{resource}");
             let holder = NodeId(holder);
             match kind {
                 0 => LeaseCommand::Claim {
@@ -354,6 +380,78 @@ fn lease() -> impl Strategy<Value = LeaseCommand> {
             }
         },
     )
+}
+
+fn report() -> impl Strategy<Value = TrunkReport> {
+    (id(), 0..3u64, 0..4u64).prop_map(|(trunk, node, epoch)| TrunkReport {
+        trunk: TrunkId(trunk),
+        node: NodeId(node),
+        epoch: Epoch(epoch),
+        state: TrunkState::Registering,
+        contacts: vec![format!("sip:{node}@192.0.2.1")],
+        code: None,
+        expires_at_ms: 0,
+        at_ms: 0,
+    })
+}
+
+fn carrier() -> impl Strategy<Value = Resource> {
+    let trunk = (
+        id(),
+        revision(),
+        name(),
+        option::of(name()),
+        option::of(id()),
+    )
+        .prop_map(|(id, revision, name, context, endpoint)| {
+            Resource::Trunk(Trunk {
+                id: TrunkId(id),
+                revision,
+                name,
+                context,
+                endpoint_sip: endpoint.map(EndpointId),
+                ..Trunk::default()
+            })
+        });
+    let register = (id(), revision(), name()).prop_map(|(id, revision, name)| {
+        Resource::Register(Register {
+            id: RegisterId(id),
+            revision,
+            sip_username: name.clone(),
+            remote_host: name,
+            ..Register::default()
+        })
+    });
+    let outcall = (id(), revision(), name(), vec(id().prop_map(TrunkId), 0..3)).prop_map(
+        |(id, revision, name, trunks)| {
+            Resource::Outcall(Outcall {
+                id: OutcallId(id),
+                revision,
+                name,
+                trunks,
+                ..Outcall::default()
+            })
+        },
+    );
+    let incall = (
+        id(),
+        revision(),
+        id(),
+        vec(id().prop_map(ExtensionId), 0..3),
+    )
+        .prop_map(|(id, revision, user, extensions)| {
+            Resource::Incall(Incall {
+                id: IncallId(id),
+                revision,
+                destination: Destination::User {
+                    user: UserId(user),
+                    ring_seconds: None,
+                },
+                extensions,
+                ..Incall::default()
+            })
+        });
+    prop_oneof![trunk, register, outcall, incall]
 }
 
 fn machine() -> impl Strategy<Value = Command> {
@@ -430,7 +528,8 @@ fn command() -> impl Strategy<Value = Command> {
         12 => configure().prop_map(|command| Command::Configure(Box::new(command))),
         4 => vec(binding_change(), 0..4).prop_map(Command::Bindings),
         5 => call().prop_map(Command::Call),
-        2 => lease().prop_map(Command::Lease),
+        4 => lease().prop_map(Command::Lease),
+        2 => report().prop_map(Command::Trunk),
         2 => machine(),
         2 => account(),
         1 => Just(Command::Sweep),
@@ -483,7 +582,66 @@ fn links_agree(state: &State) -> bool {
                 .is_some_and(|line| line.extensions.contains(&extension.id))
         })
     });
-    users && lines && extensions
+    users && lines && extensions && carrier_links_agree(state)
+}
+
+/// A number leads to one thing only, and whatever leads out or in knows its numbers; what they name is there.
+fn carrier_links_agree(state: &State) -> bool {
+    let numbers = state.extensions().values().all(|extension| {
+        let out = extension.outcall.is_none_or(|id| {
+            let outcall = state.outcalls().get(&id);
+            outcall.is_some_and(|outcall| {
+                outcall
+                    .numbers
+                    .iter()
+                    .any(|number| number.extension == extension.id)
+            })
+        });
+        let inwards = extension.incall.is_none_or(|id| {
+            let incall = state.incalls().get(&id);
+            incall.is_some_and(|incall| incall.extensions.contains(&extension.id))
+        });
+        let leads_to = usize::from(extension.line.is_some())
+            + usize::from(extension.incall.is_some())
+            + usize::from(extension.outcall.is_some());
+        out && inwards && leads_to <= 1
+    });
+    let outcalls = state.outcalls().values().all(|outcall| {
+        let marked = |number: &crate::OutcallNumber| {
+            let extension = state.extensions().get(&number.extension);
+            extension.is_some_and(|extension| extension.outcall == Some(outcall.id))
+        };
+        let mut trunks = outcall.trunks.iter();
+        outcall.numbers.iter().all(marked) && trunks.all(|trunk| state.trunks().contains(trunk))
+    });
+    let incalls = state.incalls().values().all(|incall| {
+        let marked = incall.extensions.iter().all(|id| {
+            let extension = state.extensions().get(id);
+            extension.is_some_and(|extension| extension.incall == Some(incall.id))
+        });
+        let destination = match incall.destination {
+            Destination::User { user, .. } => state.users().contains(&user),
+            Destination::None | Destination::Extension { .. } | Destination::Hangup { .. } => true,
+        };
+        marked && destination
+    });
+    let trunks = state.trunks().values().all(|trunk| {
+        let endpoint = trunk.endpoint_sip.is_none_or(|id| {
+            state.endpoints().contains(&id) && state.line_of_endpoint(id).is_none()
+        });
+        let register = trunk
+            .register_sip
+            .is_none_or(|id| state.registers().contains(&id));
+        endpoint && register
+    });
+    numbers && outcalls && incalls && trunks
+}
+
+/// Who the cluster says may act for a trunk: nobody where its holder's node lease has lapsed.
+fn owner(state: &State, trunk: u32) -> Option<(NodeId, Epoch)> {
+    let lease = state.trunk_lease(TrunkId(trunk))?;
+    let vacant = state.is_vacant(lease, state.now_ms());
+    (!vacant).then_some((lease.holder, lease.epoch))
 }
 
 proptest! {
@@ -518,6 +676,29 @@ proptest! {
             state.apply(Stamp { index: index as u64 + 1, now_ms: *now_ms }, command);
             prop_assert!(state.indices_are_in_step(), "after {:?}", command);
             prop_assert!(links_agree(&state), "after {:?}", command);
+        }
+    }
+
+    #[test]
+    fn a_trunk_changes_hands_with_a_higher_epoch_only(history in history()) {
+        let mut state = State::default();
+        let mut highest = [None; 5];
+        for (index, (command, now_ms)) in history.iter().enumerate() {
+            let before: Vec<_> = (0..5).map(|trunk| owner(&state, trunk)).collect();
+            state.apply(Stamp { index: index as u64 + 1, now_ms: *now_ms }, command);
+            for trunk in 0..5 {
+                let after = owner(&state, trunk);
+                if let (Some((holder, epoch)), true) = (after, after != before[trunk as usize]) {
+                    let last: &mut Option<(NodeId, Epoch)> = &mut highest[trunk as usize];
+                    let grown = last.is_none_or(|(was, old)| epoch > old || (was, old) == (holder, epoch));
+                    prop_assert!(grown, "{:?} after {:?}", after, last);
+                    *last = after;
+                }
+                if let Some(report) = state.trunk_report(TrunkId(trunk)) {
+                    let lease = state.trunk_lease(TrunkId(trunk)).expect("reported by an owner");
+                    prop_assert!(report.epoch <= lease.epoch);
+                }
+            }
         }
     }
 
