@@ -62,6 +62,7 @@ impl Call {
         let invite = &received.message;
         let mut leg = Leg::new(LegId::CALLER, dialog, received.flow, self.advertised);
         leg.peer = Features::of(invite);
+        leg.carrier = self.carrier.take();
         leg.sdp = Negotiation::new(turn.session_id());
         let review = self.review(leg.peer, invite);
         let (offer, session) = review

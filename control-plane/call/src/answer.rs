@@ -79,6 +79,7 @@ impl Call {
         invite.forget_details();
         let mut leg = Leg::new(callee, dialog, fork.target.flow, fork.target.advertised);
         leg.peer = Features::of(response);
+        leg.carrier = fork.target.carrier.clone();
         leg.session = Session::start(
             Agreed::settled(response, &self.policy, asked_s),
             turn.now_ms,

@@ -19,7 +19,12 @@ impl Call {
         let codes: Vec<u16> = self.forks.iter().filter_map(code_of).collect();
         let declined_for_all = codes.iter().any(|code| *code >= 600);
         if declined_for_all || !self.forks.iter().any(Fork::is_alive) {
-            self.refuse_caller(turn, &Declined::new(best_response(&codes)));
+            let outside = self.forks.iter().any(|fork| fork.target.carrier.is_some());
+            let code = match outside {
+                true => last_word(&codes),
+                false => best_response(&codes),
+            };
+            self.refuse_caller(turn, &Declined::new(code));
         }
     }
 
@@ -72,6 +77,14 @@ fn best_response(codes: &[u16]) -> u16 {
         .copied()
         .min_by_key(|code| rank(*code))
         .map_or(480, told)
+}
+
+/// What a carrier says of a number is so; what it says of us is for nobody but us.
+fn last_word(codes: &[u16]) -> u16 {
+    match codes.last() {
+        Some(300..=399 | 401 | 402 | 403 | 407 | 420..=424 | 494) | None => 503,
+        Some(code) => *code,
+    }
 }
 
 fn rank(code: u16) -> u16 {

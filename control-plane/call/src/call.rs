@@ -18,7 +18,7 @@ use crate::leg::{Leg, Purpose, Sent};
 use crate::media::Media;
 use crate::phase::{Phase, RecordState};
 use crate::turn::Turn;
-use crate::{Input, LegId, MAX_OUTPUTS, Output, Policy, Setup};
+use crate::{Carrier, Input, LegId, MAX_OUTPUTS, Output, Policy, Setup};
 
 /// A call between a caller and whoever answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Call {
     pub(crate) media: Media,
     #[serde(default)]
     pub(crate) unprotected: bool,
+    /// The caller comes by a carrier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) carrier: Option<Box<Carrier>>,
     #[serde(skip)]
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -86,6 +89,7 @@ impl Call {
             strays: Vec::new(),
             media: Media::default(),
             unprotected: false,
+            carrier: setup.carrier,
             outputs: VecDeque::new(),
         }
     }
@@ -254,11 +258,13 @@ impl Call {
         let (transaction, mut message) = side.request(turn, method);
         complete(&mut message);
         let cseq = side.dialog.local_cseq();
+        let kept = side.carrier.is_some().then(|| message.clone());
         side.sent.push(Sent {
             key: transaction,
             cseq,
             purpose,
             give_up_at_ms: turn.give_up_at_ms(),
+            message: kept,
         });
         let (flow, reserved) = (side.flow, side.dialog.reserve_ahead());
         self.put(Output::Request {

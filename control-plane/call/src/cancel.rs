@@ -112,6 +112,7 @@ impl Call {
             cseq,
             purpose: Purpose::Cancel,
             give_up_at_ms,
+            message: None,
         });
         self.put(Output::Request {
             leg,

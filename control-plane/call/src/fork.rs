@@ -4,6 +4,7 @@ use carillon_sip::transaction::ClientKey;
 use carillon_sip::{Message, Method, Text};
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::Credentials;
 use crate::leg::Sent;
 use crate::offer::Negotiation;
 use crate::{LegId, Target};
@@ -17,6 +18,9 @@ pub(crate) struct Fork {
     #[serde(default)]
     pub(crate) lost: bool,
     pub(crate) state: ForkState,
+    /// The answer to its challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<Credentials>,
     /// The INVITE that is out: what an heir needs to cancel it or to acknowledge its answer.
     pub(crate) invite: Option<SentInvite>,
     pub(crate) early: EarlyDialogs,
@@ -85,6 +89,7 @@ impl Fork {
             target,
             lost: false,
             state: ForkState::Waiting,
+            credentials: None,
             invite: None,
             early: EarlyDialogs::default(),
             heard: Vec::new(),

@@ -18,7 +18,7 @@ use crate::{LegId, MAX_BODY_OCTETS, MAX_RELAYED, Output};
 pub(crate) struct Relay {
     pub(crate) from: LegId,
     pub(crate) asked: Asked,
-    key: ClientKey,
+    pub(crate) key: ClientKey,
 }
 
 impl Call {

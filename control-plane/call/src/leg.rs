@@ -7,6 +7,7 @@ use carillon_sip::transaction::ClientKey;
 use carillon_sip::{Message, Method, Name};
 use serde::{Deserialize, Serialize};
 
+use crate::Carrier;
 use crate::asked::Asked;
 use crate::compose::SDP;
 use crate::features::Features;
@@ -47,6 +48,9 @@ pub(crate) struct Leg {
     /// CSeq of a 2xx of the peer whose ACK waits for the answer of the other side.
     pub(crate) owed_ack: Option<u32>,
     pub(crate) release: Release,
+    /// The far end is a carrier, which may ask for credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) carrier: Option<Box<Carrier>>,
     /// The last final response that changed something, for a repetition that reaches an heir.
     pub(crate) answered: Option<Answered>,
 }
@@ -90,6 +94,9 @@ pub(crate) struct Sent {
     pub(crate) purpose: Purpose,
     /// Nobody reported on it by then: as if it had timed out.
     pub(crate) give_up_at_ms: u64,
+    /// To a carrier: to be sent again if it asks for credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<Message>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +152,7 @@ impl Leg {
             acked: None,
             owed_ack: None,
             release: Release::No,
+            carrier: None,
             answered: None,
         }
     }

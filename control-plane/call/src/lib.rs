@@ -18,6 +18,7 @@ mod best;
 mod bye;
 mod call;
 mod cancel;
+mod carrier;
 mod compose;
 mod deadline;
 mod early;
@@ -49,6 +50,7 @@ mod value;
 mod way;
 
 pub use call::Call;
+pub use carrier::Carrier;
 pub use input::{Input, LegId, MediaEvent, MediaReply, Output};
 pub use resume::Owner;
 pub use setup::{Policy, Refusal, Route, Setup, Target};

@@ -1,6 +1,7 @@
 //! Finding the callee and sending it INVITEs.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use carillon_model::Flow;
@@ -14,7 +15,7 @@ use crate::offer::Negotiation;
 use crate::phase::Phase;
 use crate::session_timer::MIN_INTERVAL_S;
 use crate::turn::{Turn, contact};
-use crate::{LegId, MAX_FORKS, Output, Refusal, Route};
+use crate::{Carrier, LegId, MAX_FORKS, Output, Refusal, Route};
 
 /// How long a media server may take to open ports.
 const MEDIA_WAIT_MS: u64 = 3_000;
@@ -38,6 +39,7 @@ impl Call {
             return;
         }
         self.callee = route.callee;
+        self.direction = route.direction.unwrap_or(self.direction);
         let mut targets = route.targets;
         targets.truncate(MAX_FORKS);
         let legs = (1..).map(LegId);
@@ -164,7 +166,7 @@ impl Call {
             Name::Contact,
             contact(target.flow.transport, target.advertised),
         );
-        self.assert_identity(&mut message, target.advertised);
+        self.assert_identity(&mut message, target.advertised, target.carrier.as_deref());
         message
             .headers
             .push(Name::UserAgent, Bytes::from_static(USER_AGENT.as_bytes()));
@@ -182,6 +184,10 @@ impl Call {
         if let Some(offer) = offer {
             message.set_body(SDP, offer);
         }
+        let flow = target.flow;
+        if let Some(credentials) = &mut self.forks[index].credentials {
+            credentials.write(&mut message);
+        }
         let (cseq, call_id, local_tag) = (names.cseq, names.call_id, names.local_tag);
         let invite = SentInvite {
             key,
@@ -192,10 +198,24 @@ impl Call {
             message,
             session_interval_s: interval_s,
         };
-        Some((invite, target.flow))
+        Some((invite, flow))
     }
 
-    fn assert_identity(&self, message: &mut Message, advertised: SocketAddr) {
+    fn assert_identity(
+        &self,
+        message: &mut Message,
+        advertised: SocketAddr,
+        carrier: Option<&Carrier>,
+    ) {
+        if let Some(carrier) = carrier {
+            if carrier.anonymous {
+                message.headers.push(Name::Privacy, "id");
+            }
+            if let Some((name, value)) = carrier.identity() {
+                message.headers.push(name, value);
+            }
+            return;
+        }
         if self.private {
             message.headers.push(Name::Privacy, "id");
         } else if self.policy.asserted_identity && !self.caller.number.is_empty() {
@@ -233,13 +253,17 @@ impl Call {
         }
         let domain = self.policy.domain.as_deref();
         let tag = turn.tag();
-        let from =
-            caller(&self.caller, domain, fork.target.advertised, self.private).with_tag(&tag);
-        let to = NameAddr::new(address_of(
-            &self.callee.number,
-            domain,
-            fork.target.advertised,
-        ));
+        let advertised = fork.target.advertised;
+        let carrier = fork.target.carrier.as_deref();
+        let called = Uri::from_str(&fork.target.uri).ok();
+        let number = called.as_ref().and_then(Uri::user).unwrap_or_default();
+        let from = carrier
+            .and_then(Carrier::from)
+            .unwrap_or_else(|| caller(&self.caller, domain, advertised, self.private))
+            .with_tag(&tag);
+        let to = carrier
+            .and_then(|carrier| carrier.to(number))
+            .unwrap_or_else(|| NameAddr::new(address_of(&self.callee.number, domain, advertised)));
         Names {
             from: from.to_bytes(),
             to: to.to_bytes(),

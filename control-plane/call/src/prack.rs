@@ -85,6 +85,7 @@ impl Call {
             cseq,
             purpose: Purpose::Prack,
             give_up_at_ms: turn.give_up_at_ms(),
+            message: None,
         });
         let leg = fork.leg;
         self.put(Output::Request {

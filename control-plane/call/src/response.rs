@@ -5,6 +5,7 @@ use carillon_sip::{Message, Method};
 
 use crate::LegId;
 use crate::call::Call;
+use crate::carrier::is_challenge;
 use crate::fork::ForkState;
 use crate::leg::{Purpose, Sent};
 use crate::session_timer::raised_interval_s;
@@ -30,6 +31,9 @@ impl Call {
             if let Some(index) = fork {
                 self.fork_proceeds(turn, index, code, response);
             }
+            return;
+        }
+        if is_challenge(code) && self.answers_challenge(turn, leg, key, response) {
             return;
         }
         if let Some(sent) = self.take_sent(leg, key) {
@@ -145,9 +149,14 @@ impl Call {
                 Some(())
             });
         let leg = fork.leg;
+        let wanted = fork.is_alive();
         fork.early.clear();
         fork.heard.clear();
-        if raised.is_some() {
+        let challenged = response.filter(|_| wanted && is_challenge(code));
+        let answers =
+            challenged.is_some_and(|response| self.takes_challenge(turn, index, response));
+        let fork = &mut self.forks[index];
+        if raised.is_some() || answers {
             self.invite_later(turn, index);
             return;
         }

@@ -3,6 +3,8 @@ use std::net::SocketAddr;
 use carillon_model::{CallDirection, CallId, Epoch, Flow, NodeId, Party};
 use serde::{Deserialize, Serialize};
 
+use crate::Carrier;
+
 /// What the switch knows of a call before its INVITE is handled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
@@ -20,6 +22,8 @@ pub struct Setup {
     /// Our address on the listener that the caller reaches: host of the leg's Contact.
     pub advertised: SocketAddr,
     pub policy: Policy,
+    /// The caller is outside, and comes by this carrier.
+    pub carrier: Option<Box<Carrier>>,
 }
 
 /// What administrators may decide about calls.
@@ -61,6 +65,9 @@ pub struct Route {
     pub targets: Vec<Target>,
     /// How long the callee rings before the caller hears that nobody answered.
     pub ring_ms: u64,
+    /// The call goes another way than it seemed to when it began: out, for example.
+    #[serde(default)]
+    pub direction: Option<CallDirection>,
 }
 
 /// One contact of the called line.
@@ -79,6 +86,9 @@ pub struct Target {
     pub instance: Option<String>,
     #[serde(default)]
     pub reg_id: Option<u32>,
+    /// It is no contact of a line but a carrier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<Box<Carrier>>,
 }
 
 /// The switch does not route the call.

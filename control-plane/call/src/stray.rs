@@ -40,6 +40,7 @@ impl Call {
             cseq: number,
             purpose: Purpose::Bye,
             give_up_at_ms: turn.give_up_at_ms(),
+            message: None,
         });
         let (id, flow) = (leg.id, leg.flow);
         self.put(Output::Ack {

@@ -55,6 +55,11 @@ impl<'a> Turn<'a> {
         self.random.token(24)
     }
 
+    /// Our side of a digest.
+    pub(crate) fn client_nonce(&mut self) -> String {
+        self.random.token(16)
+    }
+
     /// Session id of an `o=` line; small enough for phones that read it as 32 bits.
     pub(crate) fn session_id(&mut self) -> u64 {
         self.random.next_u64() & 0x7fff_ffff

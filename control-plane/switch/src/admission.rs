@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use carillon_call::{Call, LegId, Setup};
+use carillon_call::{Call, Carrier, LegId, Setup};
 use carillon_model::{
     CallDirection, CallId, Epoch, Flow, Line, LineId, Party, SipEndpoint, SiteId, User,
 };
@@ -15,6 +15,16 @@ use crate::{Notice, Switch};
 
 /// Octets of a dialled number; nobody dials more.
 const NUMBER_OCTETS_MAX: usize = 128;
+
+/// Who calls, and what was dialled.
+pub(crate) struct Caller {
+    pub(crate) party: Party,
+    pub(crate) direction: CallDirection,
+    pub(crate) number: String,
+    pub(crate) context: String,
+    pub(crate) carrier: Option<Box<Carrier>>,
+    pub(crate) site: Option<SiteId>,
+}
 
 impl Switch {
     /// A first INVITE.
@@ -40,10 +50,16 @@ impl Switch {
         {
             return self.answer(key, Message::response_to(&invite, 482, ""));
         }
+        if let Some(trunk) = self.trunk_at(&flow) {
+            return self.invited_by(&trunk, key, flow, invite, setup);
+        }
         let endpoint = match self.identify(&flow, &invite) {
             Ok(endpoint) => endpoint,
             Err(response) => return self.answer(key, *response),
         };
+        if let Some(trunk) = self.state.trunk_of_endpoint(endpoint.id).cloned() {
+            return self.invited_by(&trunk, key, flow, invite, setup);
+        }
         match self.caller_of(&endpoint) {
             Some((line, user)) => self.begin(key, flow, invite, setup, &line, user.as_deref()),
             None => self.answer(key, Message::response_to(&invite, 403, "")),
@@ -79,20 +95,41 @@ impl Switch {
         let Some(number) = dialled(&invite) else {
             return self.answer(key, Message::response_to(&invite, 484, ""));
         };
+        let caller = Caller {
+            party: self.party_of(line, user),
+            direction: CallDirection::Internal,
+            number,
+            context: line.context.clone(),
+            carrier: None,
+            site: line.site,
+        };
+        self.begin_call(key, flow, invite, found_by, caller);
+    }
+
+    /// A call of somebody who may call begins.
+    pub(crate) fn begin_call(
+        &mut self,
+        key: ServerKey,
+        flow: Flow,
+        invite: Message,
+        found_by: (SetupKey, u32),
+        caller: Caller,
+    ) {
         let id = CallId(u128::from(self.draw()) << 64 | u128::from(self.draw()));
         let call = Call::incoming(Setup {
             id,
             node: self.config.node,
             epoch: Epoch(1),
-            caller: self.party_of(line, user),
-            direction: CallDirection::Internal,
-            number,
-            context: line.context.clone(),
+            caller: caller.party,
+            direction: caller.direction,
+            number: caller.number,
+            context: caller.context,
             advertised: flow.local,
             policy: self.config.policy.clone(),
+            carrier: caller.carrier,
         });
         let mut slot = Slot::new(call, self.now_ms);
-        slot.site = line.site.or_else(|| self.site_of(flow.peer.ip()));
+        slot.site = caller.site.or_else(|| self.site_of(flow.peer.ip()));
         slot.caller_flow = Some(flow);
         slot.invite = Some((key.clone(), invite.clone()));
         self.calls.add(slot, Some(found_by));
@@ -158,7 +195,7 @@ impl Switch {
 }
 
 /// The number in a request line: the user part, and of a `tel:` URI what is left without ornaments.
-fn dialled(invite: &Message) -> Option<String> {
+pub(crate) fn dialled(invite: &Message) -> Option<String> {
     let uri = invite.uri()?;
     let octets = uri.user_unescaped()?.into_owned();
     let number = String::from_utf8(octets).ok()?;

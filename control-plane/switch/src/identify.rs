@@ -110,6 +110,7 @@ impl Switch {
         if !judged
             || !self.offenders.is_blocked(self.now_ms, flow.peer.ip())
             || self.is_contact(flow, request)
+            || self.trunk_at(flow).is_some()
         {
             return false;
         }

@@ -44,6 +44,6 @@ pub use input::{Input, Notice, Output, ProposalFailure};
 pub use offenders::{FAILURES_PER_MINUTE, FIRST_BLOCK_MS, LONGEST_BLOCK_MS};
 pub use registrar::{LOCAL_AFTER_MS, LOCAL_BINDING_MS};
 pub use switch::Switch;
-pub use trunk::{Server, ServerWay};
 pub use tenure::{DOUBT_LIMIT_MS, LEASE_TTL_MS, RENEW_INTERVAL_MS};
+pub use trunk::{Server, ServerWay};
 pub use waiting::HEIR_LIMIT_MS;

@@ -25,10 +25,28 @@ impl Switch {
             number: number.to_owned(),
             ..Party::default()
         };
+        if let Some(incall) = state.way_in(context, number) {
+            return self.route_in(slot, number, incall);
+        }
         let line = state
             .extension(context, number)
-            .and_then(|extension| state.lines().get(&extension.line?))
-            .ok_or_else(|| refusal(404, "Not Found", unknown))?;
+            .and_then(|extension| state.lines().get(&extension.line?));
+        match (line, state.way_out(context, number)) {
+            (Some(line), _) => self.route_to_line(slot, number, line, None),
+            (None, Some((outcall, rule))) => self.route_out(slot, number, outcall, rule),
+            (None, None) => Err(refusal(404, "Not Found", unknown)),
+        }
+    }
+
+    /// The phones of a line ring.
+    pub(crate) fn route_to_line(
+        &self,
+        slot: &Slot,
+        number: &str,
+        line: &Line,
+        ring_seconds: Option<u32>,
+    ) -> Result<Route, Refusal> {
+        let state = self.state.clone();
         let user = state.user_of_line(line.id);
         let callee = Party {
             number: number.to_owned(),
@@ -51,10 +69,14 @@ impl Switch {
         if targets.is_empty() {
             return Err(refusal(480, "Temporarily Unavailable", callee));
         }
+        let ring_ms = ring_seconds
+            .map(|seconds| u64::from(seconds) * 1000)
+            .unwrap_or_else(|| ring_ms(user.map(AsRef::as_ref)));
         Ok(Route {
             callee,
             targets,
-            ring_ms: ring_ms(user.map(AsRef::as_ref)),
+            ring_ms,
+            direction: None,
         })
     }
 
@@ -75,6 +97,7 @@ impl Switch {
             callee,
             targets,
             ring_ms: ring_ms(user),
+            direction: None,
         })
     }
 
@@ -128,6 +151,7 @@ impl Switch {
             advertised: flow.local,
             instance: binding.instance.clone().or_else(|| together.clone()),
             reg_id: binding.reg_id,
+            carrier: None,
         };
         flows.into_iter().map(target).collect()
     }
@@ -193,7 +217,7 @@ fn ring_ms(user: Option<&User>) -> u64 {
     u64::from(user.map_or(DEFAULT_RING_S, |user| user.ring_seconds)) * 1000
 }
 
-fn refusal(code: u16, reason: &str, callee: Party) -> Refusal {
+pub(crate) fn refusal(code: u16, reason: &str, callee: Party) -> Refusal {
     Refusal {
         code,
         reason: reason.to_owned(),

@@ -5,6 +5,7 @@
 //! the scripted phone reads and writes messages with `carillon-sip`.
 
 pub mod api;
+pub mod carrier;
 mod freshness;
 pub mod hearing;
 mod http;
@@ -17,6 +18,7 @@ pub mod softphone;
 pub mod wait;
 
 pub use api::Api;
+pub use carrier::Carrier;
 pub use lab::{LabOptions, TestLab};
 pub use phone::{Account, Phone};
 pub use wait::eventually;

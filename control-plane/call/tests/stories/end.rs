@@ -372,6 +372,7 @@ fn the_record_says_who_talked_how_long_and_how_well() {
                 ),
                 user: None,
                 line: None,
+                trunk: None,
             },
             callee: Party {
                 number: "102",
@@ -380,6 +381,7 @@ fn the_record_says_who_talked_how_long_and_how_well() {
                 ),
                 user: None,
                 line: None,
+                trunk: None,
             },
             started_at_ms: 1000000,
             answered_at_ms: Some(

@@ -10,6 +10,7 @@ mod phone;
 mod stage;
 
 mod cancel;
+mod carrier;
 mod change;
 mod connect;
 mod early;

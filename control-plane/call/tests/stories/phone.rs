@@ -58,6 +58,7 @@ impl Phone {
             advertised: self.flow().local,
             instance: None,
             reg_id: None,
+            carrier: None,
         }
     }
 

@@ -65,12 +65,14 @@ impl Stage {
                 name: Some("Alice Martin".into()),
                 user: None,
                 line: None,
+                trunk: None,
             },
             direction: CallDirection::Internal,
             number: "102".into(),
             context: "default".into(),
             advertised: "10.77.1.1:5060".parse().unwrap(),
             policy,
+            carrier: None,
         };
         let mut stage = Self {
             call: Call::incoming(setup),
@@ -113,9 +115,11 @@ impl Stage {
                 name: Some("Bob".into()),
                 user: None,
                 line: None,
+                trunk: None,
             },
             targets: self.phones[1..].iter().map(Phone::target).collect(),
             ring_ms: 30_000,
+            direction: None,
         }));
     }
 

@@ -34,6 +34,7 @@ impl Switch {
             self.trunks.next_ms = None;
             return;
         }
+        self.look_carriers_up();
         if self.draining {
             self.give_trunks_back();
         } else if self.is_in_doubt() || !self.will_be_tenured(FENCE_MS) {

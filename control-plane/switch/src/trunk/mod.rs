@@ -2,7 +2,9 @@
 
 mod client;
 mod duty;
+mod inward;
 mod names;
+mod outward;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use carillon_model::Transport;
+use carillon_model::{Flow, Transport};
 
 use crate::{Output, Switch};
 
@@ -81,6 +81,29 @@ impl Switch {
             self.put(Output::Resolve { server });
         }
         ways
+    }
+
+    /// Whether a carrier's server is at the other end of a flow. Its port need not be the one that it is reached at.
+    pub(crate) fn is_server(&self, server: &Server, flow: &Flow) -> bool {
+        if let Some(way) = server.literal() {
+            return way.address.ip() == flow.peer.ip();
+        }
+        let known = self.trunks.names.known.get(server);
+        known.is_some_and(|known| {
+            let mut ways = known.ways.iter();
+            ways.any(|way| way.address.ip() == flow.peer.ip())
+        })
+    }
+
+    /// Keeps the addresses of all carriers known: a call does not wait for a name server.
+    pub(super) fn look_carriers_up(&mut self) {
+        let state = self.state.clone();
+        for trunk in state.trunks().values() {
+            let endpoint = state.endpoint_of_trunk(trunk.id).map(AsRef::as_ref);
+            for server in super::inward::servers_of(&state, trunk, endpoint) {
+                self.ways_to_server(&server);
+            }
+        }
     }
 
     /// The shell has looked a name up. What was known before stays where nothing was found.

@@ -24,4 +24,5 @@ mod qualify;
 mod registrar;
 mod server;
 mod takeover;
+mod trunk_calls;
 mod trunks;

@@ -12,4 +12,5 @@ mod sentences;
 mod single_box;
 mod takeover;
 mod torture;
+mod trunks;
 mod without_quorum;

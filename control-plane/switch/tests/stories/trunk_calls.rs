@@ -1,0 +1,236 @@
+//! Calls that leave by a carrier and calls that come in by it.
+
+use carillon_model::{
+    CallDirection, Command, ConfigCommand, Context, ContextId, ContextKind, Destination, Extension,
+    ExtensionId, Incall, NumberRange, Outcall, OutcallId, OutcallNumber, Resource, ResourceKey,
+    SipEndpoint, Trunk, TrunkId, UserId,
+};
+use carillon_sip::{Method, Name};
+use expect_test::expect;
+
+use super::office::Office;
+
+const CHALLENGE: &str = r#"Digest realm="carrier", nonce="n1", qop="auth""#;
+
+impl Office {
+    /// alice at node 1 and bob at the last node, and a carrier: 0... goes out by it, 0390000102 comes in to bob.
+    fn with_carrier(nodes: u64, options: &[(&str, &str)]) -> Self {
+        let mut office = Self::with_alice_and_bob(nodes);
+        office.place("carrier", 1);
+        let address = office.phone("carrier").address;
+        let to_extern = office.context("to-extern", ContextKind::Outcall);
+        office.context("from-extern", ContextKind::Incall);
+        let inside = (**office.state.context_by_name("default").unwrap()).clone();
+        office.configure(ConfigCommand::Update(Resource::Context(Context {
+            includes: vec![to_extern],
+            ..inside
+        })));
+        let endpoint = SipEndpoint {
+            username: "account".to_owned(),
+            secret: "s3cret".into(),
+            host: address.ip().to_string(),
+            options: options
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..SipEndpoint::default()
+        };
+        let ResourceKey::Endpoint(endpoint) = office.create(Resource::Endpoint(endpoint)) else {
+            panic!("an endpoint");
+        };
+        office.create(Resource::Trunk(Trunk {
+            name: "carrier".to_owned(),
+            context: Some("from-extern".to_owned()),
+            endpoint_sip: Some(endpoint),
+            ..Trunk::default()
+        }));
+        let pattern = office.number("_0.", "to-extern");
+        office.create(Resource::Outcall(Outcall {
+            name: "out".to_owned(),
+            trunks: vec![TrunkId(1)],
+            numbers: vec![OutcallNumber {
+                extension: pattern,
+                strip_digits: 1,
+                external_prefix: Some("+33".to_owned()),
+                ..OutcallNumber::default()
+            }],
+            ..Outcall::default()
+        }));
+        let did = office.number("0390000102", "from-extern");
+        let bob = office.user_of("102");
+        office.create(Resource::Incall(Incall {
+            destination: Destination::User {
+                user: bob,
+                ring_seconds: None,
+            },
+            extensions: vec![did],
+            ..Incall::default()
+        }));
+        office.tell_everybody(Vec::new());
+        office.run(10);
+        office.ladder();
+        office
+    }
+
+    fn configure(&mut self, command: ConfigCommand) {
+        let outcome = self.commit(&Command::Configure(Box::new(command)));
+        assert_eq!(outcome, carillon_model::Outcome::Done);
+    }
+
+    fn context(&mut self, name: &str, kind: ContextKind) -> ContextId {
+        let context = Context {
+            name: name.to_owned(),
+            kind,
+            incall_ranges: vec![NumberRange {
+                start: "0390000000".to_owned(),
+                end: "0390000999".to_owned(),
+                did_length: 0,
+            }],
+            ..Context::default()
+        };
+        match self.create(Resource::Context(context)) {
+            ResourceKey::Context(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn number(&mut self, exten: &str, context: &str) -> ExtensionId {
+        let extension = Extension {
+            exten: exten.to_owned(),
+            context: context.to_owned(),
+            ..Extension::default()
+        };
+        match self.create(Resource::Extension(extension)) {
+            ResourceKey::Extension(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn user_of(&self, number: &str) -> UserId {
+        let extension = self.state.extension("default", number).unwrap();
+        self.state.user_of_line(extension.line.unwrap()).unwrap().id
+    }
+
+    /// The carrier asks for credentials and does not ring yet.
+    fn challenge(&mut self) {
+        let phone = self.phone("carrier");
+        let invite = phone.ringing.take().expect("it is called");
+        let mut response = phone.response(&invite, 401);
+        response.headers.push(Name::WwwAuthenticate, CHALLENGE);
+        let by = phone.ringing_by;
+        self.say_to("carrier", by, response);
+        self.run(50);
+    }
+}
+
+#[test]
+fn a_number_goes_out_rewritten_and_the_carrier_gets_credentials() {
+    let mut office = Office::with_carrier(2, &[("sendrpid", "pai"), ("fromuser", "0390000000")]);
+    office.call("alice", "0102030405");
+    office.challenge();
+    let invite = office
+        .phone("carrier")
+        .ringing
+        .clone()
+        .expect("called again");
+    assert!(invite.headers.get(Name::Authorization).is_some());
+    let uri = invite.uri().unwrap().as_str().to_owned();
+    assert!(uri.starts_with("sip:+33102030405@"), "{uri}");
+    assert_eq!(invite.from().unwrap().uri.user(), Some("0390000000"));
+    assert!(invite.headers.get(Name::PAssertedIdentity).is_some());
+    office.answer("carrier", 180);
+    office.answer("carrier", 200);
+    let call = office.state.calls().values().next().unwrap().clone();
+    assert_eq!(call.summary.callee.trunk, Some(TrunkId(1)));
+    assert_eq!(office.state.calls_of_trunk(TrunkId(1)).count(), 1);
+    office.run(3_000);
+    office.hang_up("alice");
+    expect!["101 -> 0102030405: Answered 200/16, 3050 ms"].assert_eq(&office.record());
+    assert_eq!(office.records[0].direction, CallDirection::Outbound);
+    office.assert_quiet();
+}
+
+#[test]
+fn a_number_called_from_outside_rings_its_user_without_credentials() {
+    let mut office = Office::with_carrier(2, &[]);
+    office.call("carrier", "0390000102");
+    office.answer("bob", 180);
+    office.answer("bob", 200);
+    office.run(3_000);
+    office.hang_up("bob");
+    expect!["carrier -> 0390000102: Answered 200/16, 3050 ms"].assert_eq(&office.record());
+    let record = &office.records[0];
+    assert_eq!(record.direction, CallDirection::Inbound);
+    assert_eq!(record.caller.trunk, Some(TrunkId(1)));
+    assert!(record.callee.user.is_some());
+    office.assert_quiet();
+}
+
+#[test]
+fn a_number_that_nobody_has_is_not_found_and_inside_numbers_are_not_called_from_outside() {
+    for number in ["0390000999", "102", "0102030405"] {
+        let mut office = Office::with_carrier(1, &[]);
+        office.call("carrier", number);
+        let ladder = office.ladder();
+        assert!(ladder.contains("404 INVITE"), "{number}: {ladder}");
+    }
+}
+
+#[test]
+fn a_call_above_the_limit_of_a_trunk_is_refused_here() {
+    let mut office = Office::with_carrier(1, &[("call-limit", "1")]);
+    office.call("alice", "0102030405");
+    office.answer("carrier", 200);
+    office.ladder();
+    office.call("bob", "0102030405");
+    assert!(office.ladder().contains("503 INVITE"));
+    office.call("carrier", "0390000102");
+    assert!(office.ladder().contains("486 INVITE"));
+}
+
+#[test]
+fn what_the_carrier_says_of_a_number_is_what_the_caller_hears() {
+    let mut office = Office::with_carrier(1, &[]);
+    office.call("alice", "0102030405");
+    office.answer("carrier", 404);
+    assert!(office.ladder().contains("n1 -> alice: 404 INVITE"));
+}
+
+#[test]
+fn a_call_through_a_trunk_goes_on_when_its_node_dies_and_an_heir_answers_the_carrier() {
+    let mut office = Office::with_carrier(3, &[]);
+    office.call("alice", "0102030405");
+    office.challenge();
+    office.answer("carrier", 200);
+    office.run(5_000);
+    office.ladder();
+    office.kill(1);
+    office.run(1_500);
+    let carrier = office.phone("carrier");
+    let asked = carrier
+        .received
+        .iter()
+        .filter(|message| message.method() == Some(&Method::Invite))
+        .filter(|message| message.to().is_ok_and(|to| to.tag().is_some()));
+    let asked: Vec<_> = asked.cloned().collect();
+    assert!(!asked.is_empty(), "the heir calls the carrier back");
+    let call = office.state.calls().values().next();
+    let call = call.expect("the call is up").clone();
+    assert_ne!(call.owner.0, 1);
+    office.hang_up("alice");
+    office.run(2_000);
+    assert_eq!(office.records.len(), 1);
+    assert_eq!(office.records[0].direction, CallDirection::Outbound);
+}
+
+#[test]
+fn a_disabled_way_out_is_no_way() {
+    let mut office = Office::with_carrier(1, &[]);
+    let outcall = (**office.state.outcalls().get(&OutcallId(1)).unwrap()).clone();
+    office.configure(ConfigCommand::Update(Resource::Outcall(Outcall {
+        enabled: false,
+        ..outcall
+    })));
+    office.call("alice", "0102030405");
+    assert!(office.ladder().contains("404 INVITE"));
+}
