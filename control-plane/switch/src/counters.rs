@@ -99,6 +99,7 @@ impl Counters {
             | Notice::Reachable { .. }
             | Notice::TrunkOwned { .. }
             | Notice::TrunkAnswered { .. }
+            | Notice::TrunkReachable { .. }
             | Notice::MediaRefused { .. } => {}
         }
     }

@@ -135,6 +135,8 @@ pub enum Notice {
     },
     /// This node registers a trunk from now on.
     TrunkOwned { trunk: TrunkId, epoch: Epoch },
+    /// A carrier answers OPTIONS or does not, other than before.
+    TrunkReachable { trunk: TrunkId, reachable: bool },
     /// A carrier has answered for good, or has said nothing.
     TrunkAnswered {
         trunk: TrunkId,

@@ -11,10 +11,14 @@ use crate::company::{Company, Context, User};
 use crate::current::{Current, Known};
 use crate::import;
 use crate::print::print_line;
+use crate::trunks::{Carriers, Step};
 
 pub(crate) fn run(client: &Client, file: &Path, dry_run: bool) -> Result<()> {
     let wanted = Company::parse(&read(file)?).with_context(|| format!("in {}", file.display()))?;
-    let plan = Plan::between(&Current::read(client)?, &wanted);
+    let mut plan = Plan::between(&Current::read(client)?, &wanted);
+    if !wanted.trunks.is_empty() {
+        plan.trunks = Carriers::read(client)?.steps(&wanted.trunks);
+    }
     for line in plan.lines() {
         print_line(line)?;
     }
@@ -45,6 +49,9 @@ struct Plan<'a> {
     new_contexts: Vec<&'a Context>,
     new_users: Vec<&'a User>,
     changes: Vec<Change>,
+    /// Contexts that are to know the numbers of others.
+    inclusions: Vec<&'a Context>,
+    trunks: Vec<Step<'a>>,
 }
 
 /// A partial update of one resource.
@@ -61,6 +68,11 @@ impl<'a> Plan<'a> {
             match current.contexts.get(&context.name) {
                 None => plan.new_contexts.push(context),
                 Some(known) => plan.changes.extend(context_change(known, context)),
+            }
+            let known = current.contexts.get(&context.name);
+            let includes = known.map_or(&[][..], |known| &known.value.includes);
+            if !context.includes.is_empty() && context.includes != includes {
+                plan.inclusions.push(context);
             }
         }
         for user in &wanted.users {
@@ -79,7 +91,11 @@ impl<'a> Plan<'a> {
     }
 
     fn is_empty(&self) -> bool {
-        self.new_contexts.is_empty() && self.new_users.is_empty() && self.changes.is_empty()
+        self.new_contexts.is_empty()
+            && self.new_users.is_empty()
+            && self.changes.is_empty()
+            && self.inclusions.is_empty()
+            && self.trunks.is_empty()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -104,7 +120,17 @@ impl<'a> Plan<'a> {
             .changes
             .iter()
             .map(|change| format!("~ {}", change.what));
-        contexts.chain(users).chain(changes).collect()
+        let inclusions = self.inclusions.iter().map(|context| {
+            let included = context.includes.join(", ");
+            format!("~ context {}: includes {included}", context.name)
+        });
+        let trunks = self.trunks.iter().map(|step| step.line.clone());
+        contexts
+            .chain(users)
+            .chain(changes)
+            .chain(inclusions)
+            .chain(trunks)
+            .collect()
     }
 
     fn carry_out(&self, client: &Client) -> Result<()> {
@@ -114,8 +140,37 @@ impl<'a> Plan<'a> {
         for change in &self.changes {
             client.put(&change.path, &change.body)?;
         }
-        import::create(client, &self.new_users)
+        for context in &self.inclusions {
+            include(client, context)?;
+        }
+        import::create(client, &self.new_users)?;
+        for step in &self.trunks {
+            step.carry_out(client)?;
+        }
+        Ok(())
     }
+}
+
+/// A context is to know the numbers of others.
+fn include(client: &Client, context: &Context) -> Result<()> {
+    let all = client.items("/1.1/contexts")?;
+    let id = |name: &str| {
+        let known = all.iter().find(|known| known["name"] == name);
+        known
+            .map(|known| known["id"].clone())
+            .with_context(|| format!("contexts: there is no context {name}"))
+    };
+    let own = id(&context.name)?;
+    let included: Vec<Value> = context
+        .includes
+        .iter()
+        .map(|name| Ok(json!({ "id": id(name)? })))
+        .collect::<Result<_>>()?;
+    client.put(
+        &format!("/1.1/contexts/{own}/contexts"),
+        &json!({ "contexts": included }),
+    )?;
+    Ok(())
 }
 
 fn context_body(context: &Context) -> Value {
@@ -123,6 +178,7 @@ fn context_body(context: &Context) -> Value {
         "name": context.name,
         "type": context.kind,
         "user_ranges": context.user_ranges,
+        "incall_ranges": context.incall_ranges,
     });
     if let Some(label) = &context.label {
         body["label"] = json!(label);
@@ -140,6 +196,10 @@ fn context_change(known: &Known<Context>, wanted: &Context) -> Option<Change> {
     if !wanted.user_ranges.is_empty() && wanted.user_ranges != known.value.user_ranges {
         body["user_ranges"] = json!(wanted.user_ranges);
         fields.push("user_ranges");
+    }
+    if !wanted.incall_ranges.is_empty() && wanted.incall_ranges != known.value.incall_ranges {
+        body["incall_ranges"] = json!(wanted.incall_ranges);
+        fields.push("incall_ranges");
     }
     (!fields.is_empty()).then(|| Change {
         what: format!("context {}: {}", wanted.name, fields.join(", ")),

@@ -1,4 +1,4 @@
-//! The file of `apply` and `export`: a company's contexts and users.
+//! The file of `apply` and `export`: a company's contexts, users and trunks.
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,87 @@ pub(crate) struct Company {
     pub(crate) contexts: Vec<Context>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) users: Vec<User>,
+    /// Not written by an export, which has no passwords of carriers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trunks: Vec<Trunk>,
+}
+
+/// A connection to a carrier. Its name tells trunks apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trunk {
+    pub(crate) name: String,
+    /// Where its calls land.
+    #[serde(default)]
+    pub(crate) context: Option<String>,
+    /// Address, credentials and options, for calls.
+    #[serde(default)]
+    pub(crate) sip: Option<CarrierSip>,
+    #[serde(default)]
+    pub(crate) register: Option<Register>,
+    #[serde(default)]
+    pub(crate) outgoing: Vec<Outgoing>,
+    #[serde(default)]
+    pub(crate) incoming: Vec<Incoming>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CarrierSip {
+    pub(crate) username: String,
+    pub(crate) secret: String,
+    #[serde(default)]
+    pub(crate) host: Option<String>,
+    /// Pairs of a name and a value, such as `[call-limit, '10']`.
+    #[serde(default)]
+    pub(crate) options: Option<Vec<(String, String)>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Register {
+    pub(crate) sip_username: String,
+    #[serde(default)]
+    pub(crate) auth_username: Option<String>,
+    #[serde(default)]
+    pub(crate) auth_password: Option<String>,
+    #[serde(default)]
+    pub(crate) realm: Option<String>,
+    pub(crate) remote_host: String,
+    #[serde(default)]
+    pub(crate) remote_port: Option<u16>,
+    #[serde(default)]
+    pub(crate) transport: Option<String>,
+    #[serde(default)]
+    pub(crate) callback_extension: Option<String>,
+    #[serde(default)]
+    pub(crate) expiration: Option<u32>,
+}
+
+/// A number or a pattern that goes out by a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outgoing {
+    pub(crate) exten: String,
+    pub(crate) context: String,
+    #[serde(default)]
+    pub(crate) strip_digits: u32,
+    #[serde(default)]
+    pub(crate) external_prefix: Option<String>,
+    #[serde(default)]
+    pub(crate) caller_id: Option<String>,
+}
+
+/// A number that is called from outside, and the number inside that rings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Incoming {
+    pub(crate) exten: String,
+    pub(crate) context: String,
+    pub(crate) rings: String,
+    /// Context of the number that rings.
+    #[serde(default = "default_context")]
+    pub(crate) of: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +117,12 @@ pub(crate) struct Context {
     pub(crate) kind: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) user_ranges: Vec<Range>,
+    /// Of a context of numbers that are called from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) incall_ranges: Vec<Range>,
+    /// Names of the contexts whose numbers are known in this one too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) includes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -49,6 +49,7 @@ impl Current {
                 .map(|known| known.value)
                 .collect(),
             users: self.users.into_values().map(|known| known.value).collect(),
+            trunks: Vec::new(),
         }
     }
 }
@@ -71,15 +72,16 @@ fn optional(value: &Value, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn context_of(context: &Value) -> Known<Context> {
-    let ranges = context["user_ranges"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let ranges = ranges.iter().map(|range| Range {
+fn ranges_of(context: &Value, field: &str) -> Vec<Range> {
+    let ranges = context[field].as_array().into_iter().flatten();
+    let range = |range: &Value| Range {
         start: text(range, "start"),
         end: text(range, "end"),
-    });
+    };
+    ranges.map(range).collect()
+}
+
+fn context_of(context: &Value) -> Known<Context> {
     Known {
         id: context["id"].as_u64().unwrap_or_default(),
         endpoint: None,
@@ -87,7 +89,14 @@ fn context_of(context: &Value) -> Known<Context> {
             name: text(context, "name"),
             label: optional(context, "label"),
             kind: text(context, "type"),
-            user_ranges: ranges.collect(),
+            user_ranges: ranges_of(context, "user_ranges"),
+            incall_ranges: ranges_of(context, "incall_ranges"),
+            includes: context["contexts"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|included| text(included, "name"))
+                .collect(),
         },
     }
 }

@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod print;
 mod show;
+mod trunks;
 
 pub use command::{Command, run};
 pub use print::print_line;

@@ -113,6 +113,9 @@ impl Observer {
             Notice::TrunkOwned { trunk, epoch } => {
                 tracing::info!(%trunk, %epoch, "this node registers the trunk");
             }
+            Notice::TrunkReachable { trunk, reachable } => {
+                tracing::info!(%trunk, reachable, "a carrier's reachability changed");
+            }
             Notice::TrunkAnswered {
                 trunk,
                 registered: true,

@@ -35,6 +35,7 @@ impl Switch {
             return;
         }
         self.look_carriers_up();
+        self.qualify_carriers();
         if self.draining {
             self.give_trunks_back();
         } else if self.is_in_doubt() || !self.will_be_tenured(FENCE_MS) {
@@ -59,6 +60,7 @@ impl Switch {
         let held = self.trunks.held.values();
         let next = held.map(|held| held.client.next_ms()).min();
         let look_ms = self.now_ms + LOOK_INTERVAL_MS;
+        let next = next.into_iter().chain(self.trunks.reach.next_ms()).min();
         next.map_or(look_ms, |next_ms| next_ms.clamp(self.now_ms + 10, look_ms))
     }
 
@@ -73,7 +75,7 @@ impl Switch {
         }
     }
 
-    fn abandon(&mut self, key: ClientKey) {
+    pub(super) fn abandon(&mut self, key: ClientKey) {
         self.clients.remove(&key);
         self.transactions
             .handle_input(self.now_ms, Input::AbandonClient { key });
@@ -399,6 +401,9 @@ impl Switch {
 
     /// The carrier has answered.
     pub(crate) fn carrier_answered(&mut self, key: ClientKey, response: &Message) {
+        if self.is_about_reach(key, true) {
+            return;
+        }
         let Some(trunk) = self.trunks.asked.get(&key).copied() else {
             return;
         };
@@ -424,6 +429,9 @@ impl Switch {
 
     /// The request got no answer.
     pub(crate) fn carrier_failed(&mut self, key: ClientKey) {
+        if self.is_about_reach(key, false) {
+            return;
+        }
         if let Some(trunk) = self.trunks.asked.get(&key).copied() {
             self.carrier_silent(trunk);
         }

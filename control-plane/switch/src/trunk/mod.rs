@@ -5,6 +5,7 @@ mod duty;
 mod inward;
 mod names;
 mod outward;
+mod qualify;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ pub use self::names::{Server, ServerWay};
 
 use self::client::Client;
 use self::names::Names;
+use self::qualify::Reach;
 
 /// What this node has to do with trunks.
 #[derive(Default)]
@@ -30,6 +32,7 @@ pub(crate) struct Trunks {
     /// Trunks whose lease this node has asked for.
     claimed: BTreeMap<TrunkId, u64>,
     names: Names,
+    reach: Reach,
     next_ms: Option<u64>,
 }
 

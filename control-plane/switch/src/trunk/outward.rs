@@ -67,7 +67,8 @@ impl Switch {
             return Vec::new();
         };
         let options = TrunkOptions::of(&endpoint);
-        if self.is_trunk_full(slot, trunk.id, &options) {
+        let silent = self.is_trunk_reachable(trunk.id) == Some(false);
+        if silent || self.is_trunk_full(slot, trunk.id, &options) {
             return Vec::new();
         }
         let Some((server, ways)) = self.ways_of_trunk(trunk, &endpoint, &options) else {

@@ -1,7 +1,7 @@
 //! Calls that leave by a carrier and calls that come in by it.
 
 use carillon_model::{
-    CallDirection, Command, ConfigCommand, Context, ContextId, ContextKind, Destination, Extension,
+    CallDirection, ConfigCommand, Context, ContextId, ContextKind, Destination, Extension,
     ExtensionId, Incall, NumberRange, Outcall, OutcallId, OutcallNumber, Resource, ResourceKey,
     SipEndpoint, Trunk, TrunkId, UserId,
 };
@@ -70,11 +70,6 @@ impl Office {
         office.run(10);
         office.ladder();
         office
-    }
-
-    fn configure(&mut self, command: ConfigCommand) {
-        let outcome = self.commit(&Command::Configure(Box::new(command)));
-        assert_eq!(outcome, carillon_model::Outcome::Done);
     }
 
     fn context(&mut self, name: &str, kind: ContextKind) -> ContextId {
@@ -231,6 +226,24 @@ fn a_disabled_way_out_is_no_way() {
         enabled: false,
         ..outcall
     })));
+    office.tell_everybody(Vec::new());
     office.call("alice", "0102030405");
     assert!(office.ladder().contains("404 INVITE"));
+}
+
+#[test]
+fn a_carrier_that_does_not_answer_is_passed_over_until_it_does() {
+    let mut office = Office::with_carrier(1, &[("qualify", "yes"), ("qualifyfreq", "10")]);
+    office.run(1_000);
+    assert_eq!(office.node(1).is_trunk_reachable(TrunkId(1)), Some(true));
+    office.phone("carrier").alive = false;
+    office.run(20_000);
+    assert_eq!(office.node(1).is_trunk_reachable(TrunkId(1)), Some(false));
+    office.ladder();
+    office.call("alice", "0102030405");
+    assert!(office.ladder().contains("503 INVITE"));
+    office.phone("carrier").alive = true;
+    office.run(12_000);
+    office.call("alice", "0102030405");
+    assert!(office.phone("carrier").ringing.is_some());
 }
