@@ -50,7 +50,11 @@ impl Switch {
         {
             return self.answer(key, Message::response_to(&invite, 482, ""));
         }
-        if let Some(trunk) = self.trunk_at(&flow) {
+        // A phone may stand behind the same address as a carrier.
+        let trunk = self
+            .trunk_at(&flow)
+            .filter(|_| !self.is_contact(&flow, &invite));
+        if let Some(trunk) = trunk {
             return self.invited_by(&trunk, key, flow, invite, setup);
         }
         let endpoint = match self.identify(&flow, &invite) {

@@ -118,7 +118,7 @@ impl Switch {
         true
     }
 
-    fn is_contact(&self, flow: &Flow, request: &Message) -> bool {
+    pub(crate) fn is_contact(&self, flow: &Flow, request: &Message) -> bool {
         let Ok(from) = request.from() else {
             return false;
         };

@@ -135,6 +135,9 @@ impl Switch {
         trunk: TrunkId,
         options: &TrunkOptions,
     ) -> bool {
+        let Some(limit) = options.call_limit else {
+            return false;
+        };
         let own = slot.call.id();
         let stored = self.state.calls_of_trunk(trunk).map(|call| call.id);
         let here = self.calls.values().filter(|slot| {
@@ -147,9 +150,7 @@ impl Switch {
             .collect();
         calls.sort_unstable();
         calls.dedup();
-        options
-            .call_limit
-            .is_some_and(|limit| calls.len() >= limit as usize)
+        calls.len() >= limit as usize
     }
 
     /// The caller as those outside see it, and whether they see it at all.
