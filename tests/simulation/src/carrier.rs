@@ -73,11 +73,10 @@ impl Carrier {
 
     /// A REGISTER of an owner that came after one of a later owner, or of another node with the same epoch.
     pub(crate) fn second_owner(&self) -> Option<(Registered, Registered)> {
-        let pairs = self.account.windows(2);
-        let wrong = pairs.map(|pair| (pair[0], pair[1])).find(|(one, next)| {
+        let mut pairs = self.account.windows(2).map(|pair| (pair[0], pair[1]));
+        pairs.find(|(one, next)| {
             let same = one.epoch == next.epoch && one.node == next.node;
             !same && next.epoch <= one.epoch
-        });
-        wrong
+        })
     }
 }
