@@ -80,11 +80,11 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
     let id = |answer: &serde_json::Value| answer["id"].to_string();
     api.post(
         "/1.1/contexts",
-        &json!({"name": "to-extern", "type": "outcall"}),
+        &json!({"name": "carrier-out", "type": "outcall"}),
     )?;
     api.post(
         "/1.1/contexts",
-        &json!({"name": "from-extern", "type": "incall",
+        &json!({"name": "carrier-in", "type": "incall",
                 "incall_ranges": [{"start": "0390000000", "end": "0390009999"}]}),
     )?;
     let contexts = api.get("/1.1/contexts")?["items"].clone();
@@ -94,7 +94,7 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
             .map(|context| context["id"].clone())
             .context("a context")
     };
-    let (inside, outside) = (of("default")?, of("to-extern")?);
+    let (inside, outside) = (of("default")?, of("carrier-out")?);
     api.put(
         &format!("/1.1/contexts/{inside}/contexts"),
         &json!({"contexts": [{"id": outside}]}),
@@ -111,7 +111,7 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
     )?;
     let trunk = api.post(
         "/1.1/trunks",
-        &json!({"name": "carrier", "context": "from-extern"}),
+        &json!({"name": "carrier", "context": "carrier-in"}),
     )?;
     let trunk = id(&trunk);
     api.put(
@@ -125,7 +125,7 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
     let outcall = id(&api.post("/1.1/outcalls", &json!({"name": "out"}))?);
     let pattern = api.post(
         "/1.1/extensions",
-        &json!({"exten": "_0.", "context": "to-extern"}),
+        &json!({"exten": "_0.", "context": "carrier-out"}),
     )?;
     api.put(
         &format!("/1.1/outcalls/{outcall}/trunks"),
@@ -136,11 +136,12 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
         &json!({"strip_digits": 1, "external_prefix": "+33"}),
     )?;
     let users = api.get("/1.1/users")?["items"].clone();
+    let number = BOB.to_string();
     let bob = users
         .as_array()
         .into_iter()
         .flatten()
-        .find(|user| user["lastname"] == BOB.to_string());
+        .find(|user| user["lastname"] == number.as_str());
     let bob = bob.context("bob is a user")?["id"].clone();
     let incall = api.post(
         "/1.1/incalls",
@@ -148,7 +149,7 @@ fn connect(lab: &TestLab, registrar: SocketAddr, switch: SocketAddr) -> Result<(
     )?;
     let did = api.post(
         "/1.1/extensions",
-        &json!({"exten": DID, "context": "from-extern"}),
+        &json!({"exten": DID, "context": "carrier-in"}),
     )?;
     api.put(
         &format!("/1.1/incalls/{}/extensions/{}", id(&incall), id(&did)),
@@ -265,11 +266,10 @@ fn a_number_goes_out_with_credentials_and_a_number_called_from_outside_rings_its
     office.outside.connect(&invite)?;
     office.bob.hang_up(&mut bob)?;
     office.outside.hears_hang_up()?;
-    let told = eventually("both records are there", SOON, || {
+    eventually("both records are there", SOON, || {
         let told = records(&office.lab, 1)?;
         Ok((told.len() == 2).then_some(told))
     })?;
-    println!("{told:?}");
     Ok(())
 }
 
