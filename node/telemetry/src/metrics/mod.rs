@@ -13,7 +13,7 @@ mod sip;
 pub use call::{CallMetrics, CallResult, Direction};
 pub use http::HttpMetrics;
 pub use instrument::{Counter, Gauge, Histogram};
-pub use media::{Drop, MediaMetrics, Way};
+pub use media::{Drop, MediaMetrics, Moved, Way};
 pub use raft::RaftMetrics;
 pub use sip::{AuthFailure, Refusal, Shed, SipMetrics, Wire};
 
