@@ -39,6 +39,11 @@ fn the_cluster_falls_apart_and_heals_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
+fn a_media_server_is_lost_and_both_phones_hear_each_other_again() {
+    plays_well(Story::MediaMoves);
+}
+
+#[test]
 fn the_same_seed_plays_the_same_story_to_the_last_octet() {
     for story in Story::ALL {
         let first = play(story, 17, Options::default());

@@ -5,6 +5,7 @@ mod follower;
 mod healing;
 mod leader;
 mod loss;
+mod media;
 mod owner;
 mod partition;
 mod power;
@@ -32,18 +33,21 @@ pub enum Story {
     OwnerDies,
     /// The node that owns a call is lost while a phone rings: it is answered, or both phones stop.
     RingingOwnerDies,
+    /// The media server of a call is lost, drained or cut off, alone or with the call's owner: they hear each other again.
+    MediaMoves,
     /// Anything may happen at any time, to calls in any stage.
     Chaos,
 }
 
 impl Story {
     /// Those that every seed has to pass. The two of a lost owner are played by name: some of their seeds still fail.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TalkUnderLoss,
         Self::FollowerDies,
         Self::PowerCut,
         Self::LeaderDies,
         Self::Partition,
+        Self::MediaMoves,
         Self::Chaos,
     ];
 
@@ -57,6 +61,7 @@ impl Story {
             Self::Partition => "partition",
             Self::OwnerDies => "owner-dies",
             Self::RingingOwnerDies => "ringing-owner-dies",
+            Self::MediaMoves => "media-moves",
             Self::Chaos => "chaos",
         }
     }
@@ -72,6 +77,7 @@ impl Story {
             Self::Partition => partition::play(world).await?,
             Self::OwnerDies => owner::play(world).await?,
             Self::RingingOwnerDies => ringing::play(world).await?,
+            Self::MediaMoves => media::play(world).await?,
             Self::Chaos => chaos::play(world).await?,
         }
         world.heal().await?;
