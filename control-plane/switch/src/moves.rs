@@ -13,7 +13,9 @@ const MOVE_INTERVAL_MS: u64 = 20;
 /// A node that has just taken up calls gives their media servers this long to be connected.
 const START_GRACE_MS: u64 = 2_000;
 /// Between two looks while this node may not act.
-const WAIT_INTERVAL_MS: u64 = 50;
+const WAIT_INTERVAL_MS: u64 = 20;
+/// Without a quorum there is no heir that would act instead: then a node acts by itself after this long.
+const ALONE_AFTER_MS: u64 = 3_000;
 
 /// Why calls leave a media server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,8 @@ pub(crate) struct Moves {
     /// Servers that have said that they are about to stop.
     draining: BTreeSet<MediaServerId>,
     next_ms: Option<u64>,
+    /// Since when calls would leave servers and this node may not act.
+    held_since_ms: Option<u64>,
 }
 
 impl Moves {
@@ -109,10 +113,10 @@ impl Switch {
             .map(|slot| (!self.is_emergency(slot), slot.started_ms, slot.call.id()))
             .collect();
         if leaving.is_empty() {
+            self.moves.held_since_ms = None;
             return;
         }
-        // An heir may have the calls by now, unless there is no quorum that could have given them to it.
-        if self.is_in_doubt() || (self.quorum && !self.is_tenured()) {
+        if !self.may_move() {
             return self.moves.look_at(self.now_ms + WAIT_INTERVAL_MS);
         }
         leaving.sort_unstable();
@@ -125,6 +129,20 @@ impl Switch {
             self.with_call(id, |switch, slot| moves = switch.move_media(slot));
             begun += usize::from(moves);
         }
+    }
+
+    /// Who has not heard from the cluster since the server was heard last may be cut off itself: then an heir has the calls
+    /// soon, and knows nothing of what phones were told here.
+    fn may_move(&mut self) -> bool {
+        if self.is_in_doubt() {
+            return false;
+        }
+        if self.has_fresh_word() {
+            self.moves.held_since_ms = None;
+            return true;
+        }
+        let since_ms = *self.moves.held_since_ms.get_or_insert(self.now_ms);
+        !self.quorum && self.now_ms >= since_ms + ALONE_AFTER_MS
     }
 
     fn is_emergency(&self, slot: &Slot) -> bool {

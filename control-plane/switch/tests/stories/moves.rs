@@ -305,6 +305,19 @@ fn the_owner_dies_with_the_media_server() {
 }
 
 #[test]
+fn an_owner_that_is_cut_off_from_all_leaves_its_calls_to_the_heir() {
+    let mut office = talking(3);
+    office.deaf = Some(NodeId(1));
+    office.run(300);
+    office.lose_server(1, 1);
+    office.run(500);
+    for phone in ["alice", "bob"] {
+        assert_eq!(office.speaks_to(phone), address(1), "{phone}");
+    }
+    assert_eq!((office.holds(1), office.holds(2)), (1, 0));
+}
+
+#[test]
 fn the_owner_dies_while_the_phones_are_told() {
     let mut office = talking(3);
     office.phone("bob").refuses = Some(491);
