@@ -129,16 +129,18 @@ impl Switch {
         slot.media.releasing = false;
     }
 
-    /// The call is another node's, which may not know of a server that it was moved to here. Where its new owner keeps the
-    /// session already, the epoch guards it.
+    /// The call is another node's, which does not know of servers that it was moved to here. The one that it was on before
+    /// may carry it still, and is the new owner's to release; where that one uses another of them, the epoch guards it.
     pub(crate) fn forsake_media(&mut self, slot: &mut Slot) {
         let Some(request) = request_of_release(slot) else {
             return;
         };
         let stored = self.state.calls().get(&slot.call.id());
         let kept = stored.and_then(|stored| stored.summary.media_server);
-        let former = std::mem::take(&mut slot.media.left);
-        for server in slot.media.server.take().into_iter().chain(former) {
+        let known = std::mem::take(&mut slot.media.left)
+            .into_iter()
+            .chain(slot.media.server.take());
+        for server in known.skip(1) {
             if Some(server) != kept && self.media_up.contains(&server) {
                 self.put(Output::Media {
                     server,
