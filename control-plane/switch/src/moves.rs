@@ -14,8 +14,9 @@ const MOVE_INTERVAL_MS: u64 = 20;
 const START_GRACE_MS: u64 = 2_000;
 /// Between two looks while this node may not act.
 const WAIT_INTERVAL_MS: u64 = 20;
-/// Without a quorum there is no heir that would act instead: then a node acts by itself after this long.
-const ALONE_AFTER_MS: u64 = 3_000;
+/// A node without a quorum may be the only one that is cut off: it acts by itself when an heir would have told every phone,
+/// or found it gone (64 * T1).
+const ALONE_AFTER_MS: u64 = 35_000;
 
 /// Why calls leave a media server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
