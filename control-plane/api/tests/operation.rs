@@ -77,6 +77,7 @@ fn call() -> CallEntry {
             answered_at_ms: Some(now_ms() - 2_000),
             media_server: Some(MediaServerId(1)),
             unprotected: false,
+            one_way: false,
         },
         body: bytes::Bytes::from_static(b"call"),
     }
@@ -310,6 +311,14 @@ fn machines_are_listed_let_in_and_taken_out() {
         ),
         (Some("media-1"), Some("default"))
     );
+    let drain = json!({"state": "draining"});
+    world.put("/api/v1/media-servers/1", &drain).expect(204);
+    let servers = world.get("/api/v1/media-servers").expect(200).json;
+    assert_eq!(servers["items"][0]["state"], "draining");
+    world.put("/api/v1/media-servers/9", &drain).expect(404);
+    world
+        .put("/api/v1/media-servers/1", &json!({"state": "asleep"}))
+        .expect(400);
     let token = world
         .post("/api/v1/join-tokens", &json!({"role": "media"}))
         .expect(201)

@@ -129,8 +129,13 @@ impl Call {
         };
         self.fork_caller_dialog(turn, callee);
         let delayed = self.caller_sdp().is_none();
-        let given = self.ringback.sdp_acked && self.ringback.sdp_from == Some(callee);
-        let body = self.answer_for_caller(&sdp);
+        let told = self.ringback.sdp_from == Some(callee);
+        let given = self.ringback.sdp_acked && told;
+        // Within a dialog an answer cannot change: the caller learns of other ports by an offer.
+        let body = match self.media.unsettled && told {
+            true => self.standing_answer(),
+            false => self.answer_for_caller(&sdp),
+        };
         self.ringback.stop();
         let Some(leg) = self.legs.get_mut(&LegId::CALLER) else {
             return;
@@ -181,6 +186,10 @@ impl Call {
         let forked = leg.dialog.forked(&asked.to(), &turn.tag());
         let before = std::mem::replace(&mut leg.dialog, forked);
         self.ringback.other_tags.push(before.local_tag);
+    }
+
+    fn standing_answer(&self) -> Option<Bytes> {
+        self.legs.get(&LegId::CALLER)?.sdp.local().cloned()
     }
 
     /// What the caller is given of a callee's session description.

@@ -136,6 +136,7 @@ impl Call {
             Input::Found { leg, flow } => self.found(turn, leg, flow),
             Input::Hangup => self.hang_up(turn),
         }
+        self.tell_of_ports(turn);
         self.settle();
     }
 
@@ -205,6 +206,7 @@ impl Call {
             answered_at_ms: self.answered_at_ms,
             media_server: self.media.server,
             unprotected: self.unprotected,
+            one_way: self.is_one_way(),
         }
     }
 

@@ -39,6 +39,9 @@ pub(crate) struct Leg {
     /// Since when the peer answers 491 to the refresh of a new owner.
     #[serde(default)]
     pub(crate) glare_since_ms: Option<u64>,
+    /// The peer has refused the ports of the media server that carries the call now, and sends to the former one.
+    #[serde(default)]
+    pub(crate) refuses_media: bool,
     /// The peer's INVITE.
     pub(crate) incoming: Incoming,
     /// Requests of ours without final response.
@@ -147,6 +150,7 @@ impl Leg {
             refresh: Refresh::Idle,
             renew: Renew::No,
             glare_since_ms: None,
+            refuses_media: false,
             incoming: Incoming::Idle,
             sent: Vec::new(),
             acked: None,

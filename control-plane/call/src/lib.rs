@@ -31,6 +31,7 @@ mod info;
 mod input;
 mod leg;
 mod media;
+mod moved;
 mod offer;
 mod phase;
 mod place;

@@ -39,6 +39,12 @@ pub(crate) struct Media {
     /// What the server measured.
     pub(crate) quality: Vec<DirectionQuality>,
     released: bool,
+    /// The session has other ports than before, and not every phone has accepted them.
+    #[serde(default)]
+    pub(crate) unsettled: bool,
+    /// Another server is being looked for: what phones are to be told waits a moment for its ports.
+    #[serde(skip)]
+    pub(crate) awaited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +89,32 @@ impl Call {
         self.media.revision += 1;
         let descriptor = self.descriptor();
         self.put(Output::Media(descriptor));
+    }
+
+    /// The server is lost to the call, or is to be left: what another one has to do. `None`: there is no session.
+    pub fn move_media(&mut self) -> Option<SessionDescriptor> {
+        if !self.media.is_held() {
+            return None;
+        }
+        self.media.revision += 1;
+        Some(self.descriptor())
+    }
+
+    /// For a call that is about to be [resumed](Call::resume): the server that carried it has gone.
+    pub fn expect_media(&mut self) {
+        self.media.awaited = true;
+    }
+
+    /// Whether every phone has been told of the ports that the session has now.
+    #[must_use]
+    pub fn is_media_settled(&self) -> bool {
+        !self.media.unsettled
+    }
+
+    /// A phone does not accept the address that its media has moved to.
+    #[must_use]
+    pub fn is_one_way(&self) -> bool {
+        self.callee_leg().is_some() && self.legs.values().any(|leg| leg.refuses_media)
     }
 
     pub(crate) fn release_media(&mut self) {
@@ -227,8 +259,8 @@ impl Call {
                 self.media.locals = terminations;
                 if let Phase::Placing { ring_ms, .. } = self.phase {
                     self.placed(turn, ring_ms);
-                } else if moved && self.callee_leg().is_some() {
-                    self.renew(turn, Renew::Media);
+                } else if moved || self.media.awaited {
+                    self.ports_found(turn, moved);
                 }
             }
             MediaReply::Refused { revision, .. } => {

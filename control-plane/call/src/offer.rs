@@ -119,6 +119,15 @@ impl Negotiation {
         }
     }
 
+    /// Whether what stands names these ports. A session without audio names any.
+    pub(crate) fn names(&self, at: &Local) -> bool {
+        let standing = self.local.as_ref();
+        let Some(standing) = standing.and_then(|said| SessionDescription::parse(said).ok()) else {
+            return true;
+        };
+        audio(&standing).is_none_or(|(_, media)| standing.rtp_address(media) == Some(at.rtp))
+    }
+
     /// What we said last and what stands.
     pub(crate) fn local(&self) -> Option<&Bytes> {
         self.local.as_ref()

@@ -20,6 +20,10 @@ use crate::{LegId, Output};
 const AGAIN_MS: u64 = 5_000;
 /// The same where the peer has to learn something.
 const RENEW_AGAIN_MS: u64 = 1_000;
+/// The same where it sends its media to ports that are no more.
+const LEARN_AGAIN_MS: u64 = 100;
+/// How long after a phone refused the ports of another media server they are offered again.
+pub(crate) const REFUSED_AGAIN_MS: u64 = 30_000;
 /// How long after a phone did not answer at all to an owner that is new to it the next try follows.
 const UNHEARD_AGAIN_MS: u64 = 30_000;
 /// A peer may ask for a pause of this length at most.
@@ -48,41 +52,82 @@ pub(crate) enum Renew {
 }
 
 impl Call {
-    /// Refreshes by UPDATE where the peer knows it, else by a re-INVITE that says the same as before.
+    /// Refreshes by UPDATE where the peer knows it, else by a re-INVITE that says the same as before. Peers that have to
+    /// learn of other ports are told together.
     pub(crate) fn refresh(&mut self, turn: &mut Turn<'_>, leg: LegId) {
+        let mut legs = vec![leg];
+        if self.has_to_learn_ports(leg) {
+            let others = self.legs.values().filter(|side| {
+                let due = matches!(side.refresh, Refresh::Waiting { retry_at_ms } if retry_at_ms <= turn.now_ms);
+                side.id != leg && due && !side.lost && self.has_to_learn_ports(side.id)
+            });
+            legs.extend(others.map(|side| side.id));
+        }
+        legs.retain(|leg| self.may_refresh(turn, *leg));
+        let mut requests = Vec::new();
+        let mut is_news = false;
+        for leg in legs {
+            let news = self.has_to_learn_ports(leg) && !self.asks_again(leg);
+            is_news |= news;
+            let body = match self.legs.get_mut(&leg) {
+                Some(side) if side.renew == Renew::No && side.peer.update => None,
+                Some(_) if news => self.renewed_offer(leg),
+                Some(side) => side.sdp.offer_again(),
+                None => None,
+            };
+            requests.push((leg, body));
+        }
+        if is_news {
+            // Stored before it is said: what an heir says must be newer.
+            self.put(Output::Commit);
+        }
+        for (leg, body) in requests {
+            self.send_refresh(turn, leg, body);
+        }
+    }
+
+    /// Whether nothing else is going on with the peer; if not, it is asked again soon.
+    fn may_refresh(&mut self, turn: &Turn<'_>, leg: LegId) -> bool {
         let busy = self
             .exchange
             .as_ref()
             .is_some_and(|exchange| exchange.from == leg || exchange.to == leg);
+        let learns = self.has_to_learn_ports(leg);
         let Some(side) = self.legs.get_mut(&leg) else {
-            return;
+            return false;
         };
-        let again_ms = if side.renew == Renew::No {
-            AGAIN_MS
-        } else {
-            RENEW_AGAIN_MS
+        let again_ms = match side.renew {
+            _ if learns => LEARN_AGAIN_MS,
+            Renew::No => AGAIN_MS,
+            Renew::Owner | Renew::Media => RENEW_AGAIN_MS,
         };
         side.refresh = Refresh::Waiting {
             retry_at_ms: turn.now_ms + again_ms,
         };
-        if busy || side.invites() || side.incoming != Incoming::Idle {
+        !(busy || side.invites() || side.incoming != Incoming::Idle)
+    }
+
+    fn send_refresh(&mut self, turn: &mut Turn<'_>, leg: LegId, body: Option<Bytes>) {
+        let Some(side) = self.legs.get(&leg) else {
             return;
-        }
-        let (session, min_s, renew) = (side.session.of_request(), side.min_interval_s, side.renew);
-        let (method, body) = match renew {
-            Renew::No if side.peer.update => (Method::Update, None),
-            Renew::No | Renew::Owner => (Method::Invite, side.sdp.offer_again()),
-            Renew::Media => (Method::Invite, self.renewed_offer(leg)),
         };
-        if renew == Renew::Media {
-            self.put(Output::Commit);
-        }
+        let (session, min_s) = (side.session.of_request(), side.min_interval_s);
+        let method = match side.renew {
+            Renew::No if side.peer.update => Method::Update,
+            Renew::No | Renew::Owner | Renew::Media => Method::Invite,
+        };
         let sent = self.send(turn, leg, method, Purpose::Refresh, |message| {
             refreshing(message, session, min_s, body)
         });
         if let (Some(side), Some(_)) = (self.legs.get_mut(&leg), sent) {
             side.refresh = Refresh::Sent;
         }
+    }
+
+    /// A phone that has refused the new ports towards a new owner is first asked whether it is there at all.
+    fn asks_again(&self, leg: LegId) -> bool {
+        let side = self.legs.get(&leg);
+        side.is_some_and(|side| side.renew == Renew::Owner && side.refuses_media)
     }
 
     /// The other side's session at the ports that the media server has now.
@@ -106,7 +151,8 @@ impl Call {
     ) {
         let legs = self.legs.values_mut();
         for leg in legs.filter(|leg| !leg.is_released() && which(leg)) {
-            if leg.renew == Renew::No || why == Renew::Media {
+            // What is said of the session is settled when it is said; how an answer is read, here.
+            if leg.renew == Renew::No || why == Renew::Owner {
                 leg.renew = why;
             }
             leg.refresh = Refresh::Waiting {
@@ -132,7 +178,14 @@ impl Call {
         }
         side.sdp.refused();
         let to_new_owner = side.renew == Renew::Owner;
+        let learns = self.media.unsettled && side.renew != Renew::No;
         let pause_ms = match code {
+            _ if learns && is_dislike(code) && !(to_new_owner && side.refuses_media) => {
+                side.refuses_media = true;
+                self.outputs.push_back(Output::CommitLazily);
+                // One that has hung up towards a dead node says 488 as well: it is asked with the session that it knows.
+                if to_new_owner { 0 } else { REFUSED_AGAIN_MS }
+            }
             // Silence need not mean that the phone has gone: the new owner may stand behind its NAT.
             408 | 503 if to_new_owner => UNHEARD_AGAIN_MS,
             491 if to_new_owner => return self.glared(turn, leg),
@@ -230,6 +283,11 @@ impl Call {
     pub(crate) fn expired(&mut self, turn: &mut Turn<'_>) {
         self.finish(turn, Why::answered(102, "Session timer expired"));
     }
+}
+
+/// What a phone says that is there and does not want this session.
+fn is_dislike(code: u16) -> bool {
+    matches!(code, 400 | 403 | 406 | 415 | 488 | 600 | 603 | 606)
 }
 
 fn refreshing(message: &mut Message, session: Option<String>, min_s: u32, body: Option<Bytes>) {

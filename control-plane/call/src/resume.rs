@@ -74,6 +74,7 @@ impl Call {
                 // The next heir must not use the same numbers.
                 self.put(Output::Commit);
                 self.renew(turn, Renew::Owner);
+                self.wait_for_ports(turn);
                 self.resume_forks(turn, moved);
             }
             Phase::Ringing { .. } => {

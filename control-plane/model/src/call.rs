@@ -77,6 +77,9 @@ pub struct CallSummary {
     pub media_server: Option<MediaServerId>,
     /// It went ahead without waiting for the quorum.
     pub unprotected: bool,
+    /// A phone does not accept the address that its media has moved to: the other may not hear it.
+    #[serde(default)]
+    pub one_way: bool,
 }
 
 /// A call: the engine's value as octets, and what the cluster must know of it.

@@ -45,11 +45,16 @@ fn told(name: &str, kind: RecordType, turn: usize, expected: Expect) {
 
 #[test]
 fn a_phone_learns_the_transports_then_the_nodes_then_their_addresses() {
-    told("pbx.example.org.", RecordType::NAPTR, 0, expect![[r#"
+    told(
+        "pbx.example.org.",
+        RecordType::NAPTR,
+        0,
+        expect![[r#"
         pbx.example.org. 5 IN NAPTR 10 10 "s" "SIP+D2U" "" _sip._udp.pbx.example.org.
         pbx.example.org. 5 IN NAPTR 20 10 "s" "SIP+D2T" "" _sip._tcp.pbx.example.org.
         pbx.example.org. 5 IN NAPTR 30 10 "s" "SIPS+D2T" "" _sips._tcp.pbx.example.org.
-    "#]]);
+    "#]],
+    );
     told(
         "_sip._udp.pbx.example.org.",
         RecordType::SRV,
@@ -80,41 +85,71 @@ fn a_phone_learns_the_transports_then_the_nodes_then_their_addresses() {
 
 #[test]
 fn who_asks_for_addresses_alone_gets_those_of_the_live_nodes_in_turn() {
-    told("pbx.example.org.", RecordType::A, 0, expect![[r#"
+    told(
+        "pbx.example.org.",
+        RecordType::A,
+        0,
+        expect![[r#"
         pbx.example.org. 5 IN A 192.0.2.1
         pbx.example.org. 5 IN A 192.0.2.2
-    "#]]);
-    told("pbx.example.org.", RecordType::A, 1, expect![[r#"
+    "#]],
+    );
+    told(
+        "pbx.example.org.",
+        RecordType::A,
+        1,
+        expect![[r#"
         pbx.example.org. 5 IN A 192.0.2.2
         pbx.example.org. 5 IN A 192.0.2.1
-    "#]]);
+    "#]],
+    );
     told("pbx.example.org.", RecordType::AAAA, 0, expect![[""]]);
 }
 
 #[test]
 fn a_name_that_an_answer_of_five_seconds_ago_held_still_has_its_address() {
-    told("control3.pbx.example.org.", RecordType::A, 0, expect![[r#"
+    told(
+        "control3.pbx.example.org.",
+        RecordType::A,
+        0,
+        expect![[r#"
         control3.pbx.example.org. 5 IN A 192.0.2.3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_not_there_and_what_is_not_ours() {
-    told("control4.pbx.example.org.", RecordType::A, 0, expect![[r#"
+    told(
+        "control4.pbx.example.org.",
+        RecordType::A,
+        0,
+        expect![[r#"
         NoSuchName
-    "#]]);
+    "#]],
+    );
     told(
         "_sip._udp.pbx.example.org.",
         RecordType::A,
         0,
         expect![[""]],
     );
-    told("www.example.org.", RecordType::A, 0, expect![[r#"
+    told(
+        "www.example.org.",
+        RecordType::A,
+        0,
+        expect![[r#"
         Refused
-    "#]]);
-    told("pbx.example.com.", RecordType::A, 0, expect![[r#"
+    "#]],
+    );
+    told(
+        "pbx.example.com.",
+        RecordType::A,
+        0,
+        expect![[r#"
         Refused
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

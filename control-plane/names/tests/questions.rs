@@ -65,7 +65,10 @@ async fn a_phone_finds_the_live_nodes_and_no_longer_the_one_that_dies() {
         assert_eq!(addresses(&phone).await, both);
         hosts.lock().unwrap()[0].live = false;
         assert_eq!(addresses(&phone).await, both[1..]);
-        let services = phone.srv_lookup("_sip._udp.pbx.example.org.").await.unwrap();
+        let services = phone
+            .srv_lookup("_sip._udp.pbx.example.org.")
+            .await
+            .unwrap();
         assert_eq!(services.answers().len(), 1);
         assert!(phone.lookup_ip("pbx.example.com.").await.is_err());
         hosts.lock().unwrap()[0].live = true;

@@ -192,11 +192,7 @@ impl Brain {
                 }
                 self.input(Input::Proposed { proposal, outcome });
             }
-            Action::Media(event) => self.input(match event {
-                MediaEvent::Up(server) => Input::MediaServerUp(server),
-                MediaEvent::Down(server) => Input::MediaServerDown(server),
-                MediaEvent::Reply(server, reply) => Input::Media { server, reply },
-            }),
+            Action::Media(event) => self.media_said(event),
             Action::Resolved(server, ways) => self.input(Input::Resolved { server, ways }),
             Action::Timeout => {
                 self.switch.handle_timeout(self.clock.now_ms());
@@ -206,6 +202,18 @@ impl Brain {
             Action::Drain => self.input(Input::Drain),
             Action::Stop => {}
         }
+    }
+
+    fn media_said(&mut self, event: MediaEvent) {
+        let input = match event {
+            MediaEvent::Up(server) => Input::MediaServerUp(server),
+            MediaEvent::Down(server, silent) => {
+                self.observer.server_lost(server, silent);
+                Input::MediaServerDown(server)
+            }
+            MediaEvent::Reply(server, reply) => Input::Media { server, reply },
+        };
+        self.input(input);
     }
 
     fn receive(&mut self, inbound: Inbound) {
@@ -233,7 +241,9 @@ impl Brain {
             false => Event::CallPut(call),
         });
         let stored = stored.map(|call| Event::CallPut(call.id));
-        held.chain(stored).collect()
+        let servers = state.media_servers().values();
+        let servers = servers.map(|server| Event::MediaServerChanged(server.id));
+        held.chain(stored).chain(servers).collect()
     }
 
     fn learn(&mut self, state: Arc<State>, events: Vec<Event>) {

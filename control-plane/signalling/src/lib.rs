@@ -16,6 +16,7 @@ mod media;
 mod offences;
 mod overload;
 mod peers;
+mod pulse;
 mod resolve;
 mod sockets;
 mod start;

@@ -15,10 +15,11 @@ use carillon_protocol as protocol;
 use carillon_protocol::{ClientHello, NodeName, Reply, Request, ToClient, ToServer};
 use carillon_telemetry::Metrics;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::limits::{MEDIA_QUEUE_REQUESTS_MAX, QUEUE_MESSAGES_MAX};
+use crate::pulse::{Beat, Knocker, Pulse, TICK};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
@@ -32,7 +33,8 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) enum MediaEvent {
     Up(MediaServerId),
-    Down(MediaServerId),
+    /// And how long nothing had been heard of it.
+    Down(MediaServerId, Duration),
     Reply(MediaServerId, Reply),
 }
 
@@ -169,20 +171,29 @@ impl Keeper {
         let mut backoff = FIRST_BACKOFF;
         while !requests.is_closed() {
             match self.greet().await {
-                Ok((connection, sender, receiver)) => {
+                Ok((connection, sender, receiver, drains)) => {
                     backoff = FIRST_BACKOFF;
                     // What was asked of the connection before belongs to nobody any more.
                     while requests.try_recv().is_ok() {}
                     tracing::info!(server = %self.server.name, "media server connected");
                     self.metrics.media.servers_connected.increment();
                     self.tell(MediaEvent::Up(self.server.id)).await;
-                    let end = self.converse(sender, receiver, &mut requests).await;
+                    if drains {
+                        let event = protocol::Event::Draining { sessions: 0 };
+                        self.tell(MediaEvent::Reply(self.server.id, Reply::Event(event)))
+                            .await;
+                    }
+                    let mut pulse = Pulse::new(Instant::now());
+                    let end = self
+                        .converse(sender, receiver, &mut requests, &mut pulse)
+                        .await;
                     connection.close("conversation over");
                     self.metrics.media.servers_connected.decrement();
                     if let Err(error) = end {
                         tracing::warn!(server = %self.server.name, "media server lost: {error:#}");
                     }
-                    self.tell(MediaEvent::Down(self.server.id)).await;
+                    let silent = pulse.silent(Instant::now());
+                    self.tell(MediaEvent::Down(self.server.id, silent)).await;
                 }
                 Err(error) => {
                     tracing::debug!(server = %self.server.name, "no media server: {error:#}");
@@ -193,7 +204,8 @@ impl Keeper {
         }
     }
 
-    async fn greet(&self) -> anyhow::Result<(Connection, FrameSender, FrameReceiver)> {
+    /// Connects; says at last whether the server is about to stop.
+    async fn greet(&self) -> anyhow::Result<(Connection, FrameSender, FrameReceiver, bool)> {
         let connection = self
             .endpoint
             .connect(self.server.control, self.peer, Service::Media)
@@ -216,30 +228,45 @@ impl Keeper {
             ToClient::Hello(hello) if hello.version == 0 => {
                 bail!("the media server speaks no version of ours")
             }
-            ToClient::Hello(_) => Ok((connection, sender, receiver)),
+            ToClient::Hello(hello) => Ok((connection, sender, receiver, hello.load.draining)),
             ToClient::Reply(_) => bail!("the media server did not greet"),
         }
     }
 
-    /// Until the connection breaks, or nobody needs it any more.
+    /// Until the connection breaks, the server falls silent, or nobody needs it any more.
     async fn converse(
         &self,
         mut sender: FrameSender,
         mut receiver: FrameReceiver,
         requests: &mut mpsc::Receiver<Request>,
+        pulse: &mut Pulse,
     ) -> anyhow::Result<()> {
+        let knocker = Knocker::new(self.server.control).await?;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let step = tokio::select! {
+            tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.ask(&mut sender, request).await,
+                    Some(request) => self.ask(&mut sender, request).await?,
                     None => return Ok(()),
                 },
                 frame = receiver.recv() => match frame? {
-                    Some(frame) => self.hear(&frame).await,
+                    Some(frame) => {
+                        pulse.heard(Instant::now());
+                        self.hear(&frame).await?;
+                    }
                     None => bail!("the media server closed the stream"),
                 },
-            };
-            step?;
+                refused = knocker.refused() => return Err(refused).context("its port is closed"),
+                _ = ticks.tick() => match pulse.feel(Instant::now()) {
+                    Beat::Ask => {
+                        knocker.knock();
+                        self.ask(&mut sender, Request::Ping).await?;
+                    }
+                    Beat::Wait => {}
+                    Beat::Gone(silent) => bail!("it has been silent for {} ms", silent.as_millis()),
+                },
+            }
         }
     }
 
@@ -250,6 +277,7 @@ impl Keeper {
 
     async fn hear(&self, frame: &Bytes) -> anyhow::Result<()> {
         match protocol::decode::<ToClient>(frame)? {
+            ToClient::Reply(Reply::Pong(_)) => {}
             ToClient::Reply(reply) => self.tell(MediaEvent::Reply(self.server.id, reply)).await,
             ToClient::Hello(_) => bail!("the media server greeted twice"),
         }

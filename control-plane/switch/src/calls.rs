@@ -234,6 +234,9 @@ impl Switch {
             slot.call.handle_input(self.now_ms, &mut self.random, input);
             slot.collect();
         }
+        if !slot.lost {
+            self.follow_move(&mut slot);
+        }
         if slot.is_over() {
             self.calls.forget(&slot);
         } else {
@@ -299,6 +302,10 @@ impl Switch {
             node: self.config.node,
             epoch: stored.epoch,
         };
+        let server = call.media_server();
+        if server.is_some_and(|server| self.is_server_lost(server)) {
+            call.expect_media();
+        }
         let (config, down) = (&self.config, &self.nodes_lost());
         call.resume(self.now_ms, &mut self.random, owner, |flow| {
             way_of(config, down, flow)
@@ -443,6 +450,7 @@ impl Switch {
         slot.lost = true;
         let call = slot.call.id();
         self.tell(Notice::CallFenced { call });
+        self.forsake_media(slot);
         self.note_fenced(call, slot.call.epoch());
         let clients: Vec<ClientKey> = self
             .clients

@@ -2,6 +2,9 @@ use carillon_call::Policy;
 use carillon_model::{NodeId, SipListener};
 use carillon_sip::transaction::Timers;
 
+/// Of Europe and North America, and of France and the United Kingdom besides.
+const EMERGENCY_NUMBERS: [&str; 7] = ["112", "911", "15", "17", "18", "114", "999"];
+
 /// What an operator decides about a node's SIP.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +25,8 @@ pub struct Config {
     pub qualify_interval_ms: Option<u64>,
     /// A call in set-up that cannot be committed goes on unprotected rather than being refused.
     pub unprotected_calls: bool,
+    /// Numbers whose calls go before others.
+    pub emergency_numbers: Vec<String>,
     /// T1, T2, T4.
     pub timers: Timers,
     /// What peers may make the node hold.
@@ -69,6 +74,7 @@ impl Config {
             registrar: Registrar::default(),
             qualify_interval_ms: None,
             unprotected_calls: false,
+            emergency_numbers: EMERGENCY_NUMBERS.map(str::to_owned).to_vec(),
             timers: Timers::default(),
             limits: Limits::default(),
         }

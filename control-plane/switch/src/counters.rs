@@ -29,6 +29,10 @@ pub struct Counters {
     pub taken_over: u64,
     /// Calls that another heir took first.
     pub claims_lost: u64,
+    /// Calls whose media went to another media server.
+    pub media_moved: u64,
+    /// Calls in which a phone did not accept that.
+    pub one_way: u64,
     /// Messages handed to another node.
     pub forwarded: u64,
     /// Octets that were no message, and messages that nobody may send.
@@ -88,6 +92,8 @@ impl Counters {
             Notice::RegistrationUnprotected { .. } => self.unprotected_registrations += 1,
             Notice::CallFenced { .. } => self.fenced += 1,
             Notice::CallTakenOver { .. } => self.taken_over += 1,
+            Notice::MediaMoved { .. } => self.media_moved += 1,
+            Notice::CallOneWay { .. } => self.one_way += 1,
             Notice::ClaimLost { .. } => self.claims_lost += 1,
             Notice::Malformed { .. } => self.malformed += 1,
             Notice::Distrusted { .. } => self.distrusted += 1,

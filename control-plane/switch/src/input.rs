@@ -8,7 +8,7 @@ use carillon_model::{
 use carillon_protocol::{Reply, Request};
 use carillon_sip::Method;
 
-use crate::{Distrust, Server, ServerWay};
+use crate::{Distrust, Leaving, Server, ServerWay};
 
 /// What happens to a node.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub enum Input {
     Media { server: MediaServerId, reply: Reply },
     /// A media server can be talked to, again perhaps: its sessions are described to it anew.
     MediaServerUp(MediaServerId),
-    /// A media server cannot be talked to. Its sessions go on meanwhile.
+    /// A media server cannot be talked to: its calls are moved to others.
     MediaServerDown(MediaServerId),
     /// Another control node answers.
     NodeUp(NodeId),
@@ -143,6 +143,16 @@ pub enum Notice {
         registered: bool,
         code: Option<u16>,
     },
+    /// The phones of a call have left a media server for another one.
+    MediaMoved {
+        call: CallId,
+        from: Option<MediaServerId>,
+        why: Leaving,
+        /// Since the loss was noticed, or since the move began.
+        after_ms: u64,
+    },
+    /// A phone does not accept the address that its media has moved to: it is not heard for the time being.
+    CallOneWay { call: CallId },
     /// A media server does not take a session, or does not answer.
     MediaRefused { call: CallId, server: MediaServerId },
 }

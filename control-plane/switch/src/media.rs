@@ -5,11 +5,15 @@ use carillon_model::{CallId, MediaServer, MediaServerId, MediaState};
 use carillon_protocol::{Event, Reason, Reply, Request, SessionDescriptor, SessionId};
 
 use crate::calls::Slot;
+use crate::moves::Leaving;
 use crate::{Notice, Output, Switch};
 
 /// A media server that says nothing for this long is given up for a call that it does not carry yet. As long a call
 /// waits for one to be connected: the first moments of a node must not cost its first calls.
 pub(crate) const REPLY_LIMIT_MS: u64 = 900;
+
+/// A session that no other server takes is offered again after this.
+const RETRY_MS: u64 = 1_000;
 
 /// The media session of a call.
 #[derive(Default)]
@@ -27,6 +31,19 @@ pub(crate) struct MediaLink {
     releasing: bool,
     /// The call wants it no more, and no server has said that it is gone.
     unwanted: bool,
+    /// Servers that carried it before and may still do: released when the phones have left them.
+    left: Vec<MediaServerId>,
+    /// The phones are not all told yet where it has moved to.
+    moving: Option<Moving>,
+    /// A phone is known to refuse that.
+    one_way: bool,
+}
+
+/// A session on its way to another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moving {
+    pub(crate) why: Leaving,
+    pub(crate) since_ms: u64,
 }
 
 impl MediaLink {
@@ -48,10 +65,21 @@ impl MediaLink {
     pub(crate) fn is_releasing(&self) -> bool {
         self.releasing
     }
+
+    /// The server that the phones' media goes through, once there is one.
+    pub(crate) fn carrier(&self) -> Option<MediaServerId> {
+        self.server
+            .filter(|_| self.established && !self.releasing && !self.unwanted)
+    }
 }
 
 impl Switch {
     pub(crate) fn put_media(&mut self, slot: &mut Slot, descriptor: SessionDescriptor) {
+        let latest = slot.media.descriptor.as_ref();
+        if latest.is_some_and(|latest| latest.revision > descriptor.revision) {
+            // The session has moved while this one waited for a commit.
+            return;
+        }
         slot.media.descriptor = Some(descriptor);
         if slot.media.server.is_none() {
             slot.media.server = self.choose_server(slot);
@@ -65,14 +93,18 @@ impl Switch {
         else {
             return;
         };
-        self.put(Output::Media {
-            server,
-            request: Request::Put(descriptor),
-        });
+        // One that cannot be reached is told everything when it can.
+        if self.media_up.contains(&server) {
+            self.put(Output::Media {
+                server,
+                request: Request::Put(descriptor),
+            });
+        }
     }
 
     /// Asks the media server for its figures and forgets the session.
     pub(crate) fn release_media(&mut self, slot: &mut Slot) {
+        self.release_left(slot);
         let Some(request) = release_of(slot) else {
             return slot.inputs.push_back(Input::Media(MediaReply::Released {
                 quality: Vec::new(),
@@ -89,6 +121,7 @@ impl Switch {
 
     /// Forgets the session without waiting for anything.
     pub(crate) fn abandon_media(&mut self, slot: &mut Slot) {
+        self.release_left(slot);
         if let (Some(request), Some(server)) = (release_of(slot), slot.media.server.take()) {
             self.put(Output::Media { server, request });
         }
@@ -96,7 +129,31 @@ impl Switch {
         slot.media.releasing = false;
     }
 
+    /// The call is another node's, which does not know of servers that it was moved to here. The one that it was on before
+    /// may carry it still, and is the new owner's to release; where that one uses another of them, the epoch guards it.
+    pub(crate) fn forsake_media(&mut self, slot: &mut Slot) {
+        let Some(request) = request_of_release(slot) else {
+            return;
+        };
+        let stored = self.state.calls().get(&slot.call.id());
+        let kept = stored.and_then(|stored| stored.summary.media_server);
+        let known = std::mem::take(&mut slot.media.left)
+            .into_iter()
+            .chain(slot.media.server.take());
+        for server in known.skip(1) {
+            if Some(server) != kept && self.media_up.contains(&server) {
+                self.put(Output::Media {
+                    server,
+                    request: request.clone(),
+                });
+            }
+        }
+    }
+
     pub(crate) fn media_said(&mut self, server: MediaServerId, reply: Reply) {
+        if let Reply::Event(Event::Draining { .. }) = reply {
+            return self.server_drains(server);
+        }
         let Some(SessionId { call, part: _ }) = reply.session() else {
             return;
         };
@@ -107,7 +164,7 @@ impl Switch {
         self.with_call(id, |switch, slot| {
             if slot.media.server == Some(server) {
                 switch.server_of_call_said(slot, server, reply);
-            } else {
+            } else if !slot.media.left.contains(&server) {
                 switch.release_unknown(server, &reply);
             }
         });
@@ -129,6 +186,9 @@ impl Switch {
                     slot.media.until_ms = None;
                 }
                 slot.media.established = true;
+                if self.why_leave(server).is_some() {
+                    self.moves.look_at(self.now_ms);
+                }
                 let reply = MediaReply::Established {
                     server,
                     revision,
@@ -233,11 +293,94 @@ impl Switch {
             self.put(Output::Media { server, request });
         }
         slot.media.server = self.choose_server(slot);
-        let found = slot.media.server.is_some();
-        if found {
+        if slot.media.server.is_some() {
             self.describe_media(slot);
         }
-        found
+        slot.media.server.is_some() || self.stay(slot)
+    }
+
+    /// No other server takes a session that has a server already: it stays there, whether that lives or not.
+    fn stay(&mut self, slot: &mut Slot) -> bool {
+        let Some(former) = slot.media.left.pop() else {
+            return false;
+        };
+        slot.media.server = Some(former);
+        slot.media.established = true;
+        slot.media.until_ms = None;
+        slot.media.moving = None;
+        if self.media_up.contains(&former)
+            && let Some(descriptor) = slot.call.move_media()
+        {
+            self.put_media(slot, descriptor);
+        }
+        self.moves.look_at(self.now_ms + RETRY_MS);
+        true
+    }
+
+    /// Begins to move a session to another server; says whether there is one.
+    pub(crate) fn move_media(&mut self, slot: &mut Slot) -> bool {
+        let Some(former) = slot.media.carrier() else {
+            return false;
+        };
+        let Some(why) = self.why_leave(former) else {
+            return false;
+        };
+        slot.media.tried.clear();
+        let Some(next) = self.choose_server(slot) else {
+            return false;
+        };
+        let Some(descriptor) = slot.call.move_media() else {
+            return false;
+        };
+        slot.media.left.retain(|left| *left != next);
+        slot.media.left.push(former);
+        let since_ms = self.moves.lost_since_ms(former).unwrap_or(self.now_ms);
+        slot.media.moving.get_or_insert(Moving { why, since_ms });
+        slot.media.server = Some(next);
+        slot.media.established = false;
+        slot.media.descriptor = Some(descriptor);
+        self.describe_media(slot);
+        true
+    }
+
+    /// Looks whether the phones have followed their media: only then the former server may forget it.
+    pub(crate) fn follow_move(&mut self, slot: &mut Slot) {
+        let one_way = slot.call.is_one_way();
+        if std::mem::replace(&mut slot.media.one_way, one_way) != one_way && one_way {
+            self.tell(Notice::CallOneWay {
+                call: slot.call.id(),
+            });
+        }
+        if !slot.media.established || !slot.call.is_media_settled() {
+            return;
+        }
+        if let Some(Moving { why, since_ms }) = slot.media.moving.take() {
+            self.tell(Notice::MediaMoved {
+                call: slot.call.id(),
+                from: slot.media.left.last().copied(),
+                why,
+                after_ms: self.now_ms.saturating_sub(since_ms),
+            });
+            self.release_left(slot);
+        }
+    }
+
+    /// Tells servers that carried the session before to forget it; those that do not hear it are told when they do.
+    fn release_left(&mut self, slot: &mut Slot) {
+        let Some(request) = request_of_release(slot) else {
+            return;
+        };
+        let left = std::mem::take(&mut slot.media.left);
+        for server in left {
+            if self.media_up.contains(&server) {
+                self.put(Output::Media {
+                    server,
+                    request: request.clone(),
+                });
+            } else {
+                slot.media.left.push(server);
+            }
+        }
     }
 
     /// A media server has been silent for too long.
@@ -271,6 +414,14 @@ impl Switch {
     /// A server can be talked to: what it is to do is said again, whole.
     pub(crate) fn media_server_up(&mut self, server: MediaServerId) {
         self.media_up.insert(server);
+        self.server_found(server);
+        for id in self.calls_that_left(server) {
+            self.with_call(id, |switch, slot| {
+                if slot.media.moving.is_none() {
+                    switch.release_left(slot);
+                }
+            });
+        }
         for id in self.calls_on(server) {
             self.with_call(id, |switch, slot| {
                 let request = match (&slot.media.descriptor, slot.media.unwanted) {
@@ -286,9 +437,10 @@ impl Switch {
         self.serve_waiting();
     }
 
-    /// Calls that it does not carry yet ask another one; the others go on, since their media does.
+    /// Calls that it does not carry yet ask another one at once; those that it carries are moved in their order.
     pub(crate) fn media_server_down(&mut self, server: MediaServerId) {
         self.media_up.remove(&server);
+        self.server_lost(server);
         for id in self.calls_on(server) {
             self.with_call(id, |switch, slot| {
                 let waits = slot.media.until_ms.is_some();
@@ -322,6 +474,12 @@ impl Switch {
         }
     }
 
+    fn calls_that_left(&self, server: MediaServerId) -> Vec<CallId> {
+        let slots = self.calls.values();
+        let were_there = slots.filter(|slot| slot.media.left.contains(&server));
+        were_there.map(|slot| slot.call.id()).collect()
+    }
+
     fn calls_on(&self, server: MediaServerId) -> Vec<CallId> {
         let on_it = self
             .calls
@@ -330,15 +488,22 @@ impl Switch {
         on_it.map(|slot| slot.call.id()).collect()
     }
 
-    /// One of the caller's site if there is any, by weight.
+    /// One of the caller's site if there is any, by weight; never the one that it has.
     fn choose_server(&mut self, slot: &Slot) -> Option<MediaServerId> {
         let state = self.state.clone();
         let usable = |server: &&MediaServer| {
             server.state == MediaState::Active
                 && server.weight > 0
                 && self.media_up.contains(&server.id)
+                && self.why_leave(server.id).is_none()
+                && slot.media.server != Some(server.id)
                 && !slot.media.tried.contains(&server.id)
         };
+        let current = slot
+            .media
+            .server
+            .and_then(|id| state.media_servers().get(&id));
+        let site = slot.site.or(current.map(|server| server.site));
         let all: Vec<&MediaServer> = state
             .media_servers()
             .values()
@@ -348,7 +513,7 @@ impl Switch {
         let near: Vec<&MediaServer> = all
             .iter()
             .copied()
-            .filter(|server| Some(server.site) == slot.site)
+            .filter(|server| Some(server.site) == site)
             .collect();
         let candidates = if near.is_empty() { all } else { near };
         let total: u64 = candidates
@@ -369,6 +534,10 @@ impl Switch {
 
 fn release_of(slot: &Slot) -> Option<Request> {
     slot.media.server?;
+    request_of_release(slot)
+}
+
+fn request_of_release(slot: &Slot) -> Option<Request> {
     let descriptor = slot.media.descriptor.as_ref()?;
     Some(Request::Release {
         session: descriptor.session,

@@ -8,6 +8,7 @@ use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
 use crate::heirs::Heirs;
+use crate::moves::Moves;
 use crate::offenders::Offenders;
 use crate::proposals::Proposals;
 use crate::qualify::Qualifier;
@@ -40,6 +41,7 @@ pub struct Switch {
     /// Whose requests of peers have a transaction.
     pub(crate) servers: BTreeMap<ServerKey, (CallId, LegId)>,
     pub(crate) media_up: BTreeSet<MediaServerId>,
+    pub(crate) moves: Moves,
     pub(crate) nodes_down: BTreeSet<NodeId>,
     pub(crate) batches: Batches,
     pub(crate) locals: Locals,
@@ -85,6 +87,7 @@ impl Switch {
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
             media_up: BTreeSet::new(),
+            moves: Moves::default(),
             nodes_down: BTreeSet::new(),
             batches: Batches::new(),
             locals: Locals::default(),
@@ -132,6 +135,7 @@ impl Switch {
         self.wake(now_ms);
         self.tenure_due();
         self.heirs_due();
+        self.moves_due();
         self.calls_due();
         self.registers_due();
         self.records_due();
@@ -148,6 +152,7 @@ impl Switch {
             self.calls.next_ms().filter(|_| speaks),
             self.tenure.next_ms(),
             self.heirs.next_ms(),
+            self.moves.next_ms().filter(|_| speaks),
             self.batches.next_ms(),
             self.proposals.next_ms(),
             self.records.next_ms(),
@@ -280,11 +285,9 @@ impl Switch {
                     self.look_for_lost(*endpoint);
                 }
                 Event::NodeChanged(_) => self.heirs.look_at(self.now_ms),
+                Event::MediaServerChanged(_) => self.moves.look_at(self.now_ms),
                 Event::ConfigChanged { .. } | Event::LeaseChanged { .. } => trunks = true,
-                Event::Initialised
-                | Event::TrunkReported(_)
-                | Event::MediaServerChanged(_)
-                | Event::SecretChanged { .. } => {}
+                Event::Initialised | Event::TrunkReported(_) | Event::SecretChanged { .. } => {}
             }
         }
         if trunks {

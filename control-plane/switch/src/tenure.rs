@@ -60,6 +60,13 @@ impl Switch {
         held || !needs_lease(&self.state, self.config.node)
     }
 
+    /// Whether the cluster has granted the lease a moment ago.
+    pub(crate) fn has_fresh_word(&self) -> bool {
+        let asked_ms = self.tenure.until_ms.saturating_sub(LEASE_TTL_MS);
+        let fresh = self.tenure.epoch.is_some() && self.now_ms < asked_ms + RENEW_INTERVAL_MS;
+        fresh || !needs_lease(&self.state, self.config.node)
+    }
+
     /// Whether it will hold the lease for long enough to finish what it begins now. Who is cut off sees the leases of the
     /// others lapse at most a renewal before its own: it must not take that for their end.
     pub(crate) fn may_inherit(&self) -> bool {

@@ -4,17 +4,19 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::print::print_line;
 use crate::show::{self, Listing};
-use crate::{apply, export};
+use crate::{apply, export, media};
 
 const EXAMPLES: &str = "\
 Examples:
   carillon ctl status
   carillon ctl apply -f company.yaml --dry-run
   carillon ctl users list --output json
+  carillon ctl media drain media1
   carillon ctl calls hangup 01JD4Z…
   carillon ctl --url https://192.0.2.11:8443 --ca ca.pem registrations list
 
@@ -99,6 +101,9 @@ enum Verb {
     /// Control nodes and media servers
     #[command(subcommand)]
     Nodes(List),
+    /// Media servers
+    #[command(subcommand)]
+    Media(Media),
     /// A fresh token that lets one more machine into the cluster
     Token {
         /// What the machine will be
@@ -124,6 +129,25 @@ enum Calls {
     },
 }
 
+#[derive(Subcommand, Debug)]
+enum Media {
+    /// All of them, a line each
+    List,
+    /// Move all its calls to others, without a break; returns when it carries none
+    Drain {
+        /// Its name, as `media list` prints it
+        name: String,
+        /// Seconds until a call that cannot be moved counts as a failure
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+    },
+    /// Let it carry calls again
+    Resume {
+        /// Its name
+        name: String,
+    },
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
     Control,
@@ -143,6 +167,11 @@ pub fn run(command: &Command) -> Result<()> {
         Verb::Registrations(List::List) => list(&show::REGISTRATIONS),
         Verb::Trunks(List::List) => list(&show::TRUNKS),
         Verb::Nodes(List::List) => list(&show::NODES),
+        Verb::Media(Media::List) => list(&show::MEDIA),
+        Verb::Media(Media::Drain { name, timeout }) => {
+            media::drain(&client, name, Duration::from_secs(*timeout))
+        }
+        Verb::Media(Media::Resume { name }) => media::resume(&client, name),
         Verb::Calls(Calls::List) => list(&show::CALLS),
         Verb::Calls(Calls::Hangup { id }) => {
             client.post(&format!("/api/v1/calls/{id}/hangup"), &json!({}))?;

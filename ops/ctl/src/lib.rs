@@ -9,6 +9,7 @@ mod company;
 mod current;
 mod export;
 mod import;
+mod media;
 mod print;
 mod show;
 mod trunks;

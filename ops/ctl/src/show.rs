@@ -77,6 +77,19 @@ pub(crate) const TRUNKS: Listing = Listing {
     ],
 };
 
+pub(crate) const MEDIA: Listing = Listing {
+    path: "/api/v1/media-servers",
+    columns: &[
+        ("ID", "/id"),
+        ("NAME", "/name"),
+        ("SITE", "/site"),
+        ("ADDRESS", "/address"),
+        ("WEIGHT", "/weight"),
+        ("STATE", "/state"),
+        ("CALLS", "/calls"),
+    ],
+};
+
 pub(crate) const NODES: Listing = Listing {
     path: "/api/v1/nodes",
     columns: &[

@@ -2,6 +2,7 @@
 //! promise of the product. This library is what several stories share; it knows nothing of Carillon's inside.
 
 mod calm;
+mod conversation;
 mod dice;
 mod records;
 mod stage;
@@ -9,6 +10,7 @@ mod talk;
 mod victims;
 
 pub use calm::{KEPT_BY_ALLOCATOR, memory_returns};
+pub use conversation::{Heard, Listener};
 pub use dice::Dice;
 pub use records::{Record, only_record, only_record_at, records};
 pub use stage::{Seat, Stage, assert_whole};

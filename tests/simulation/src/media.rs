@@ -15,6 +15,8 @@ use crate::network::Host;
 
 /// A stream over which nothing comes breaks after this.
 pub(crate) const IDLE_LIMIT_US: u64 = 3_000_000;
+/// A media server that says nothing is taken for dead by a control node after this.
+pub(crate) const SILENCE_LIMIT_US: u64 = 300_000;
 pub(crate) const FIRST_BACKOFF_US: u64 = 50_000;
 const LONGEST_BACKOFF_US: u64 = 2_000_000;
 /// A session that no control node wants is removed after this.
@@ -29,12 +31,17 @@ pub(crate) struct MediaServer {
     ports: Sockets,
     /// Control nodes that have vanished, and when that is noticed.
     leaving: Vec<(u64, Peer)>,
+    /// Which of its processes runs; none while it is off.
+    pub(crate) instance: Option<u64>,
+    starts: u64,
 }
 
 impl MediaServer {
     pub(crate) fn new(number: u8) -> Self {
         let host = Host::Media(number);
         Self {
+            instance: Some(0),
+            starts: 0,
             host,
             sessions: Sessions::new(Limits {
                 orphan_ms: ORPHAN_MS,
@@ -46,6 +53,28 @@ impl MediaServer {
                 next: 0,
             },
             leaving: Vec::new(),
+        }
+    }
+
+    /// Its process ends where it stands: what it held is gone.
+    pub(crate) fn die(&mut self) {
+        let Host::Media(number) = self.host else {
+            return;
+        };
+        let starts = self.starts;
+        *self = Self {
+            instance: None,
+            starts,
+            ..Self::new(number)
+        };
+    }
+
+    /// Starts it, if it is off. Its ports begin somewhere else.
+    pub(crate) fn start(&mut self, first: usize) {
+        if self.instance.is_none() {
+            self.starts += 1;
+            self.instance = Some(self.starts);
+            self.ports.next = first % PAIRS;
         }
     }
 
@@ -201,6 +230,8 @@ pub(crate) struct MediaLink {
 /// A connection with both its directions.
 pub(crate) struct Stream {
     pub(crate) peer: Peer,
+    /// The process at its other end.
+    pub(crate) instance: u64,
     pub(crate) requests: Lane<Request>,
     pub(crate) replies: Lane<Reply>,
     /// Since when nothing gets through.
@@ -217,10 +248,11 @@ impl MediaLink {
         }
     }
 
-    pub(crate) fn connected(&mut self, peer: Peer) {
+    pub(crate) fn connected(&mut self, peer: Peer, instance: u64) {
         self.backoff_us = FIRST_BACKOFF_US;
         self.stream = Some(Stream {
             peer,
+            instance,
             requests: Lane::default(),
             replies: Lane::default(),
             silent_since_us: None,

@@ -44,6 +44,11 @@ fn the_node_that_registers_a_trunk_is_lost_and_never_do_two_register_it() {
 }
 
 #[test]
+fn a_media_server_is_lost_and_both_phones_hear_each_other_again() {
+    plays_well(Story::MediaMoves);
+}
+
+#[test]
 fn the_same_seed_plays_the_same_story_to_the_last_octet() {
     for story in Story::ALL {
         let first = play(story, 17, Options::default());

@@ -83,6 +83,13 @@ impl Sound {
         Ok(Self { samples })
     }
 
+    /// The loudest sample of each of `parts` equal parts.
+    pub fn peaks(&self, parts: usize) -> Vec<f32> {
+        let part = self.samples.len().div_ceil(parts.max(1)).max(1);
+        let loudest = |part: &[f32]| part.iter().fold(0.0, |peak: f32, at| peak.max(at.abs()));
+        self.samples.chunks(part).map(loudest).collect()
+    }
+
     /// Length in milliseconds.
     pub fn duration_ms(&self) -> u64 {
         self.samples.len() as u64 * 1_000 / u64::from(RATE)

@@ -16,6 +16,7 @@ pub mod sentence;
 pub mod sipp;
 pub mod softphone;
 pub mod wait;
+pub mod waveform;
 
 pub use api::Api;
 pub use carrier::Carrier;

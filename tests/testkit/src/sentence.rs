@@ -17,6 +17,13 @@ pub const ALICE_LATER: &str =
 /// What bob says later.
 pub const BOB_LATER: &str = "The machine that carried this call is gone, and the call is not.";
 
+/// What alice says last.
+pub const ALICE_LAST: &str =
+    "And now the media server goes as well, let us see how much of this you can hear.";
+/// What bob says last.
+pub const BOB_LAST: &str =
+    "I have lost a word or two of yours, and I can hear you again as well as before.";
+
 /// Who speaks: espeak-ng's name of a voice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voice {

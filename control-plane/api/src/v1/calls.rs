@@ -75,9 +75,11 @@ struct CallView {
     media_server: Option<String>,
     /// It goes ahead while the cluster has no quorum.
     unprotected: bool,
+    /// A phone does not accept the address that its media has moved to: the other may not hear it.
+    one_way: bool,
 }
 
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "id",
     "state",
     "started_at",
@@ -86,6 +88,7 @@ const FIELDS: [&str; 8] = [
     "owner_id",
     "media_server",
     "unprotected",
+    "one_way",
 ];
 
 impl CallView {
@@ -115,6 +118,7 @@ impl CallView {
             epoch: call.epoch.0,
             media_server,
             unprotected: summary.unprotected,
+            one_way: summary.one_way,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use carillon_model::{MediaState, NodeId, NodeState, State as Replica};
+use carillon_model::{
+    Command, MediaCommand, MediaServerId, MediaState, NodeId, NodeState, State as Replica,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +20,7 @@ use crate::fields::body;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;
 use crate::router::{Api, Routes};
-use crate::{ClusterStatus, JoinRole, time};
+use crate::{ClusterStatus, JoinRole, time, write};
 
 const DEFAULT_LIFETIME_S: u32 = 3_600;
 const MAX_LIFETIME_S: u32 = 7 * 24 * 3_600;
@@ -28,6 +30,7 @@ pub(super) fn routes() -> Routes {
         .routes(routes!(list_nodes))
         .routes(routes!(remove_node))
         .routes(routes!(list_media_servers))
+        .routes(routes!(set_media_server))
         .routes(routes!(join_token))
 }
 
@@ -197,6 +200,52 @@ async fn list_media_servers(
     let servers = MediaServerView::all(&api.plane.state());
     let page = query.page(servers.into_iter(), &MEDIA_FIELDS, |server| server)?;
     Ok(axum::Json(page).into_response())
+}
+
+body! {
+    /// What a media server is to do.
+    struct MediaServerBody {
+        /// `draining`: its calls go to others, and it gets no new ones; `active`: it gets calls.
+        state: String,
+    }
+}
+
+impl Shape for MediaServerBody {
+    const READ_ONLY: &'static [&'static str] = &[
+        "id",
+        "name",
+        "site",
+        "control",
+        "address",
+        "weight",
+        "first_port",
+        "last_port",
+        "calls",
+    ];
+    const ABSENT: &'static [&'static str] = &[];
+}
+
+/// Drain a media server, or let it work again
+///
+/// A drained server's calls are moved to others first, both phones of each are told, and only then its session ends:
+/// nobody is cut off. It is empty when it has no `calls`.
+#[utoipa::path(put, path = "/media-servers/{media_server_id}", tag = "cluster",
+    params(("media_server_id" = u32, Path)), request_body = MediaServerBody, security(("token" = [])),
+    responses((status = 204), (status = 400, description = "A wrong field, in `errors`"),
+        (status = 404, description = "No such media server")))]
+async fn set_media_server(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<MediaServerId>,
+    Body(body): Body<MediaServerBody>,
+) -> Result<Done, Refusal> {
+    let state = match body.state.value().as_deref() {
+        Some("draining") => MediaState::Draining,
+        Some("active") => MediaState::Active,
+        Some(_) | None => return Err(Refusal::field("state", "must be draining or active")),
+    };
+    let command = Command::Media(MediaCommand::SetState { id, state });
+    write::done(api.plane(), command).await?;
+    Ok(Done)
 }
 
 body! {

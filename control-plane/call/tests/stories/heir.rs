@@ -253,19 +253,18 @@ fn both_phones_are_told_of_the_new_ports_of_a_media_server() {
     check(
         story,
         &expect![[r#"
-        6000   alice and bob talk
-        6000   - the media server starts again
-        6000   - commit
-        6000   alice <- INVITE 1 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v2 10.77.2.1:20000 8 101 sendrecv}
-        6000   - commit
-        6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:20002 8 101 sendrecv}
-        6000   bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        6000   bob <- ACK 2
-        6000   - commit lazily
-        6000   alice -> 200 1 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
-        6000   alice <- ACK 1
-        6000   - commit lazily
-    "#]],
+            6000   alice and bob talk
+            6000   - the media server starts again
+            6000   - commit
+            6000   alice <- INVITE 1 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v2 10.77.2.1:20000 8 101 sendrecv}
+            6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:20002 8 101 sendrecv}
+            6000   bob -> 200 2 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            6000   bob <- ACK 2
+            6000   - commit lazily
+            6000   alice -> 200 1 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+            6000   alice <- ACK 1
+            6000   - commit lazily
+        "#]],
     );
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot be told has failed")]
 
 mod ladder;
+mod moved;
 mod phone;
 mod stage;
 

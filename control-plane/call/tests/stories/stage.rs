@@ -52,6 +52,8 @@ pub(crate) struct Stage {
     pub(crate) committed: Option<Bytes>,
     /// Where the media server's ports begin.
     first_port: u16,
+    /// Which of them carries the call.
+    server: u32,
 }
 
 impl Stage {
@@ -88,6 +90,7 @@ impl Stage {
             ended: false,
             committed: None,
             first_port: 10_000,
+            server: 1,
         };
         stage.bob_has_phones(1);
         stage
@@ -369,6 +372,32 @@ impl Stage {
         }
     }
 
+    /// Another media server does what the one before did.
+    pub(crate) fn media_moves(&mut self) {
+        self.server += 1;
+        self.first_port += 10_000;
+        self.note(&format!("- media server {} takes the call", self.server));
+        let descriptor = self.call.move_media().expect("a session");
+        if let Some(input) = self.media_reply(descriptor) {
+            self.feed(input);
+        }
+    }
+
+    /// The node dies together with the media server, and another node goes on.
+    pub(crate) fn heir_without_media(&mut self) {
+        self.note("- the node and the media server die");
+        let stored = self.committed.as_ref().expect("a stored call");
+        self.call = Call::decode(stored).unwrap();
+        self.call.expect_media();
+        self.media_server = MediaServer::Silent;
+        let (node, epoch) = (NodeId(2), Epoch(4));
+        let way = |_: &Flow| Way::Same;
+        self.call
+            .resume(self.now_ms, &mut self.random, Owner { node, epoch }, way);
+        self.drain();
+        self.media_server = MediaServer::Works;
+    }
+
     fn said_to(&mut self, phone: usize, message: &Message) {
         let read = Message::parse(&message.to_bytes(), carillon_sip::Framing::Datagram).unwrap();
         assert_eq!(&read, message, "what is sent reads back as it was");
@@ -412,7 +441,7 @@ impl Stage {
         });
         let terminations = terminations.collect();
         self.descriptors.push(descriptor);
-        let server = MediaServerId(1);
+        let server = MediaServerId(self.server);
         Some(Input::Media(match self.media_server {
             MediaServer::Works => MediaReply::Established {
                 server,

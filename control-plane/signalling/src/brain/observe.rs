@@ -1,10 +1,13 @@
 //! What the brain does, as metrics, logs and traces tell it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use carillon_model::{CallCommand, CallDirection, CallId, CallRecord, CallStatus, Command, State};
-use carillon_switch::{Distrust, Notice, Switch};
-use carillon_telemetry::metrics::{AuthFailure, CallResult, Direction};
+use carillon_model::{
+    CallCommand, CallDirection, CallId, CallRecord, CallStatus, Command, MediaServerId, State,
+};
+use carillon_switch::{Distrust, Leaving, Notice, Switch};
+use carillon_telemetry::metrics::{AuthFailure, CallResult, Direction, Moved};
 use carillon_telemetry::{Metrics, call_span};
 use tokio::sync::watch;
 use tracing::Span;
@@ -21,6 +24,8 @@ pub(crate) struct Observer {
     live: watch::Sender<Live>,
     /// Names of the trunks that have gauges.
     trunks: BTreeSet<String>,
+    /// How long media servers had not been heard when their loss was noticed.
+    silences: BTreeMap<MediaServerId, Duration>,
 }
 
 impl Observer {
@@ -30,6 +35,7 @@ impl Observer {
             spans: BTreeMap::new(),
             live,
             trunks: BTreeSet::new(),
+            silences: BTreeMap::new(),
         }
     }
 
@@ -124,12 +130,46 @@ impl Observer {
             Notice::TrunkAnswered { trunk, code, .. } => {
                 tracing::warn!(%trunk, ?code, "the carrier has not registered the trunk");
             }
+            Notice::MediaMoved {
+                call,
+                from,
+                why,
+                after_ms,
+            } => {
+                self.media_moved(*from, *why, *after_ms);
+                self.of_call(*call, || {
+                    tracing::info!(?why, after_ms, "the media goes another way")
+                });
+            }
+            Notice::CallOneWay { call } => {
+                self.metrics.call.one_way.increment();
+                self.of_call(*call, || {
+                    tracing::warn!("a phone refuses the new way of its media")
+                });
+            }
             Notice::MediaRefused { call, server } => {
                 self.of_call(
                     *call,
                     || tracing::warn!(%server, "a media server refused the session"),
                 );
             }
+        }
+    }
+
+    pub(crate) fn server_lost(&mut self, server: MediaServerId, silent: Duration) {
+        self.silences.insert(server, silent);
+    }
+
+    fn media_moved(&mut self, from: Option<MediaServerId>, why: Leaving, after_ms: u64) {
+        let media = &self.metrics.media;
+        match why {
+            Leaving::Lost => {
+                media.moved(Moved::Lost).increment();
+                let unheard = from.and_then(|server| self.silences.get(&server));
+                let gap = Duration::from_millis(after_ms) + unheard.copied().unwrap_or_default();
+                media.gap_seconds.observe(gap.as_secs_f64());
+            }
+            Leaving::Drained => media.moved(Moved::Drained).increment(),
         }
     }
 

@@ -16,6 +16,7 @@ mod furnish;
 mod habits;
 mod limits;
 mod media;
+mod moves;
 mod nodes;
 mod office;
 mod phone;

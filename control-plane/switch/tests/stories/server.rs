@@ -14,6 +14,8 @@ pub(crate) struct FakeServer {
     pub(crate) refuses: Option<Reason>,
     pub(crate) silent: bool,
     pub(crate) puts: usize,
+    /// The calls of the sessions, as they came.
+    pub(crate) order: Vec<u128>,
 }
 
 impl FakeServer {
@@ -37,7 +39,9 @@ impl FakeServer {
                     .iter()
                     .map(|termination| local(id, termination.id));
                 let terminations = terminations.collect();
-                self.sessions.insert(session, descriptor);
+                if self.sessions.insert(session, descriptor).is_none() {
+                    self.order.push(session.call);
+                }
                 Some(Reply::Established {
                     session,
                     revision,

@@ -109,7 +109,7 @@ pub(crate) struct Proposal {
     pub patient: bool,
     /// Proposals that the leader has put together into one entry. A version that does not know them stops at the empty body.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub joined: Vec<Proposal>,
+    pub joined: Vec<Self>,
 }
 
 impl fmt::Debug for Proposal {
@@ -140,5 +140,5 @@ pub(crate) enum Answer {
     /// The entry carried no command.
     None,
     /// Of each of the joined proposals.
-    Joined(Vec<Answer>),
+    Joined(Vec<Self>),
 }

@@ -65,6 +65,8 @@ pub struct CallMetrics {
     pub post_dial_delay_seconds: Histogram,
     /// Calls that went ahead without a quorum.
     pub unprotected: Counter,
+    /// A phone does not accept the address that its media has moved to.
+    pub one_way: Counter,
     /// Calls taken over from a node that died.
     pub taken_over: Counter,
     /// Calls of a lost node that another one took first.
@@ -112,6 +114,11 @@ impl CallMetrics {
                 registry,
                 "carillon_calls_unprotected_total",
                 "Calls that went ahead before a quorum had them.",
+            ),
+            one_way: instrument::counter(
+                registry,
+                "carillon_calls_one_way_total",
+                "Calls in which a phone refused the address that its media had moved to.",
             ),
             taken_over: instrument::counter(
                 registry,

@@ -1,6 +1,8 @@
 use prometheus::Registry;
 
-use super::instrument::{self, Counter, Counters, FractionGauge, Gauge, Histogram, JITTER_BUCKETS};
+use super::instrument::{
+    self, Counter, Counters, FractionGauge, GAP_BUCKETS, Gauge, Histogram, JITTER_BUCKETS,
+};
 
 /// Which way packets go at a media server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,24 @@ impl Drop {
     }
 }
 
+/// Why a call has left a media server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    Lost,
+    Drained,
+}
+
+impl Moved {
+    const ALL: [Self; 2] = [Self::Lost, Self::Drained];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Drained => "drained",
+        }
+    }
+}
+
 /// Packets at a media server, and media servers at a control node.
 #[derive(Clone, Debug)]
 pub struct MediaMetrics {
@@ -66,6 +86,9 @@ pub struct MediaMetrics {
     pub fenced: Counter,
     /// Media servers that this control node has a connection to.
     pub servers_connected: Gauge,
+    /// From the last sign of life of a lost media server until both phones had the address of another.
+    pub gap_seconds: Histogram,
+    moved: Counters,
     packets: Counters,
     octets: Counters,
     dropped: Counters,
@@ -111,6 +134,18 @@ impl MediaMetrics {
                 "carillon_media_servers_connected",
                 "Media servers that this control node is connected to.",
             ),
+            gap_seconds: instrument::histogram(
+                registry,
+                "carillon_media_gap_seconds",
+                "From the last sign of life of a lost media server until both phones had another one's address.",
+                GAP_BUCKETS,
+            ),
+            moved: instrument::counters(
+                registry,
+                "carillon_media_moves_total",
+                "Calls whose phones have left a media server for another one, by reason.",
+                &["reason"],
+            ),
             packets: instrument::counters(
                 registry,
                 "carillon_rtp_packets_total",
@@ -142,6 +177,9 @@ impl MediaMetrics {
         for drop in Drop::ALL {
             metrics.dropped(drop);
         }
+        for why in Moved::ALL {
+            metrics.moved(why);
+        }
         metrics
     }
 
@@ -155,6 +193,10 @@ impl MediaMetrics {
 
     pub fn dropped(&self, drop: Drop) -> Counter {
         self.dropped.at(&[drop.label()])
+    }
+
+    pub fn moved(&self, why: Moved) -> Counter {
+        self.moved.at(&[why.label()])
     }
 
     pub fn load(&self, ratio: f64) {

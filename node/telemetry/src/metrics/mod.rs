@@ -14,7 +14,7 @@ mod trunk;
 pub use call::{CallMetrics, CallResult, Direction};
 pub use http::HttpMetrics;
 pub use instrument::{Counter, Gauge, Histogram};
-pub use media::{Drop, MediaMetrics, Way};
+pub use media::{Drop, MediaMetrics, Moved, Way};
 pub use raft::RaftMetrics;
 pub use sip::{AuthFailure, Refusal, Shed, SipMetrics, Wire};
 pub use trunk::{TrunkFigures, TrunkMetrics};

@@ -5,6 +5,7 @@ mod cluster;
 mod credentials;
 mod hold;
 mod load;
+mod media;
 mod outcomes;
 mod power_cut;
 mod real_phones;

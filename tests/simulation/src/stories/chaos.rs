@@ -1,5 +1,5 @@
 use crate::phone::Stage;
-use crate::world::{NODES, PHONES, Verdict, World};
+use crate::world::{MEDIA_SERVERS, NODES, PHONES, Verdict, World};
 
 /// Phones call each other and hang up whenever they like, while nodes die, power fails and the network falls apart. What
 /// becomes of a call in all this is nobody's promise: that it has one record, and leaves nothing behind, is.
@@ -54,7 +54,7 @@ impl World {
     async fn something_breaks(&mut self) -> Verdict {
         let node = self.some_node();
         let death = self.some_death();
-        match self.dice.within(0..13) {
+        match self.dice.within(0..15) {
             0 => self.rough_weather(),
             1 => self.calm(),
             2 => self.fall_apart(),
@@ -63,6 +63,8 @@ impl World {
             7 => self.cut_power(),
             8 => self.stop(node),
             9 | 10 => self.resume(node),
+            11 => self.kill_media(1 + node % MEDIA_SERVERS),
+            12 => self.start_media(1 + node % MEDIA_SERVERS),
             _ => return self.restore_power().await,
         }
         Ok(())

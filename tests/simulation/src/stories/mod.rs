@@ -5,6 +5,7 @@ mod follower;
 mod healing;
 mod leader;
 mod loss;
+mod media;
 mod owner;
 mod partition;
 mod power;
@@ -35,19 +36,22 @@ pub enum Story {
     RingingOwnerDies,
     /// The node that registers a trunk is lost: another one registers it, and never do two.
     TrunkOwnerDies,
+    /// The media server of a call is lost, drained or cut off, alone or with the call's owner: they hear each other again.
+    MediaMoves,
     /// Anything may happen at any time, to calls in any stage.
     Chaos,
 }
 
 impl Story {
     /// Those that every seed has to pass. The two of a lost owner are played by name: some of their seeds still fail.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TalkUnderLoss,
         Self::FollowerDies,
         Self::PowerCut,
         Self::LeaderDies,
         Self::Partition,
         Self::TrunkOwnerDies,
+        Self::MediaMoves,
         Self::Chaos,
     ];
 
@@ -62,6 +66,7 @@ impl Story {
             Self::OwnerDies => "owner-dies",
             Self::RingingOwnerDies => "ringing-owner-dies",
             Self::TrunkOwnerDies => "trunk-owner-dies",
+            Self::MediaMoves => "media-moves",
             Self::Chaos => "chaos",
         }
     }
@@ -78,6 +83,7 @@ impl Story {
             Self::OwnerDies => owner::play(world).await?,
             Self::RingingOwnerDies => ringing::play(world).await?,
             Self::TrunkOwnerDies => trunk::play(world).await?,
+            Self::MediaMoves => media::play(world).await?,
             Self::Chaos => chaos::play(world).await?,
         }
         world.heal().await?;

@@ -8,7 +8,7 @@ use crate::world::{MEDIA_SERVERS, NODES, PHONES, Verdict, World, ensure, failure
 const TAKEOVER_MS: u64 = 1_000;
 const ROUGH_TAKEOVER_MS: u64 = 5_000;
 /// No packet of voice is lost for the loss of a control node.
-const FAIR_GAP_US: u64 = 60_000;
+pub(super) const FAIR_GAP_US: u64 = 60_000;
 
 /// How a node is lost to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl World {
     }
 
     /// They talk, and nothing was lost of what they said.
-    fn talk_on(&mut self, one: u8, other: u8, rough: bool) -> Verdict {
+    pub(super) fn talk_on(&mut self, one: u8, other: u8, rough: bool) -> Verdict {
         for phone in [one, other] {
             let stage = self.phone(phone).stage();
             ensure!(

@@ -33,6 +33,22 @@ impl World {
         }
     }
 
+    /// Ends a media server's process.
+    pub(crate) fn kill_media(&mut self, server: u8) {
+        {
+            let mut common = self.commons.lock();
+            common.show(format_args!("{} dies", Host::Media(server)));
+        }
+        self.media_server(server).die();
+    }
+
+    /// Starts a media server's process, if it is off.
+    pub(crate) fn start_media(&mut self, server: u8) {
+        let first = self.dice.within(0..500);
+        self.media_server(server)
+            .start(usize::try_from(first).unwrap_or(0));
+    }
+
     /// Stops a node's process where it stands (SIGSTOP).
     pub(crate) fn stop(&mut self, node: u8) {
         let since_us = clock::now_us();

@@ -210,6 +210,9 @@ impl World {
             }
             self.resume(node);
         }
+        for server in 1..=MEDIA_SERVERS {
+            self.start_media(server);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use carillon_switch::Input;
 
 use super::World;
 use crate::clock;
-use crate::media::{IDLE_LIMIT_US, MediaLink, Stream};
+use crate::media::{IDLE_LIMIT_US, MediaLink, SILENCE_LIMIT_US, Stream};
 use crate::network::Host;
 
 impl World {
@@ -34,6 +34,7 @@ impl World {
                 .are_apart(Host::Node(node), Host::Media(number))
         };
         let next_peer = Peer(self.streams_opened + 1);
+        let instance = self.media_server(number).instance;
         let Some(life) = &mut self.node(node).life else {
             return;
         };
@@ -44,15 +45,22 @@ impl World {
         match &mut link.stream {
             None if link.retry_at_us > now_us => {}
             None if apart => link.try_later(now_us),
-            None => {
-                link.connected(next_peer);
-                self.streams_opened += 1;
-                self.input(node, Input::MediaServerUp(id));
+            None => match instance {
+                None => link.try_later(now_us),
+                Some(instance) => {
+                    link.connected(next_peer, instance);
+                    self.streams_opened += 1;
+                    self.input(node, Input::MediaServerUp(id));
+                }
+            },
+            Some(stream) if !apart && instance == Some(stream.instance) => {
+                stream.silent_since_us = None;
             }
-            Some(stream) if !apart => stream.silent_since_us = None,
             Some(stream) => {
                 let since_us = *stream.silent_since_us.get_or_insert(now_us);
-                if now_us - since_us >= IDLE_LIMIT_US {
+                // Another process at its port knows nothing of the stream, and says so.
+                let other = !apart && instance.is_some();
+                if other || now_us - since_us >= SILENCE_LIMIT_US {
                     let peer = stream.peer;
                     link.stream = None;
                     link.try_later(now_us);
@@ -93,9 +101,11 @@ impl World {
     }
 
     fn streams_to(&mut self, server: u8) -> impl Iterator<Item = &mut Stream> {
+        let instance = self.media_server(server).instance;
         let lives = self.nodes.iter_mut().filter_map(|node| node.life.as_mut());
         let links = lives.filter_map(move |life| life.media.get_mut(&server));
-        links.filter_map(|link| link.stream.as_mut())
+        let streams = links.filter_map(|link| link.stream.as_mut());
+        streams.filter(move |stream| Some(stream.instance) == instance)
     }
 
     /// When something arrives next on a stream that is open.
@@ -114,6 +124,10 @@ impl World {
         let media = lives.flat_map(|(node, life)| {
             life.media.iter().filter_map(move |(server, link)| {
                 let stream = link.stream.as_ref()?;
+                let process = self.media[usize::from(*server) - 1].instance;
+                if process != Some(stream.instance) {
+                    return None;
+                }
                 let (host, server) = (Host::Node(node), Host::Media(*server));
                 let there = (!network.is_cut(host, server)).then(|| stream.requests.next_us());
                 let heard = runs(node) && !network.is_cut(server, host);
@@ -209,9 +223,12 @@ impl World {
         any
     }
 
+    /// A stream with a process at both its ends.
     fn stream(&mut self, node: u8, server: u8) -> Option<&mut Stream> {
+        let instance = self.media_server(server).instance?;
         let life = self.node(node).life.as_mut()?;
-        life.media.get_mut(&server)?.stream.as_mut()
+        let stream = life.media.get_mut(&server)?.stream.as_mut()?;
+        (stream.instance == instance).then_some(stream)
     }
 
     fn link_id(&mut self, node: u8, server: u8) -> Option<MediaServerId> {

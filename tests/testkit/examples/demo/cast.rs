@@ -23,6 +23,8 @@ pub(crate) struct Voices {
     pub(crate) bob: PathBuf,
     pub(crate) alice_later: PathBuf,
     pub(crate) bob_later: PathBuf,
+    pub(crate) alice_last: PathBuf,
+    pub(crate) bob_last: PathBuf,
 }
 
 impl Voices {
@@ -33,6 +35,8 @@ impl Voices {
             bob: say("bob", sentence::BOB, Voice::Bob)?,
             alice_later: say("alice-later", sentence::ALICE_LATER, Voice::Alice)?,
             bob_later: say("bob-later", sentence::BOB_LATER, Voice::Bob)?,
+            alice_last: say("alice-last", sentence::ALICE_LAST, Voice::Alice)?,
+            bob_last: say("bob-last", sentence::BOB_LAST, Voice::Bob)?,
         })
     }
 }

@@ -3,8 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use carillon_testkit::TestLab;
 use carillon_testkit::lab::program;
+use carillon_testkit::waveform::Waveforms;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 use crate::cast::Cast;
 
@@ -52,6 +54,33 @@ pub(crate) fn heir(lab: &TestLab, cast: &Cast) -> Result<Option<String>> {
     let call = calls.first().context("the call is up")?;
     let owner = call["owner"].as_str().context("a call has an owner")?;
     Ok((owner != cast.at_alice).then(|| owner.to_owned()))
+}
+
+/// The media server that carries the call.
+pub(crate) fn carrier(lab: &TestLab, cast: &Cast) -> Result<Option<String>> {
+    let calls = calls(lab, cast)?;
+    let call = calls.first().context("the call is up")?;
+    Ok(call["media_server"].as_str().map(str::to_owned))
+}
+
+/// How long the phones' media had no way, as the call's owner measured it; once both phones have the new one.
+pub(crate) fn measured_gap_ms(lab: &TestLab, owner: &str) -> Result<Option<u64>> {
+    let count = lab.metric(owner, "carillon_media_gap_seconds_count")?;
+    let sum = lab.metric(owner, "carillon_media_gap_seconds_sum")?;
+    Ok((count > 0.0).then_some((sum / count * 1_000.0) as u64))
+}
+
+/// What both heard, in the terminal and as a file.
+pub(crate) fn picture(waves: &Waveforms<'_>, path: &Path) -> Result<()> {
+    for line in waves.to_text().lines() {
+        say(line);
+    }
+    fs::write(path, waves.to_png()).with_context(|| format!("write {}", path.display()))?;
+    say(&format!(
+        "^ marks each kill; the same as a picture: {}",
+        path.display()
+    ));
+    Ok(())
 }
 
 pub(crate) fn none_left(lab: &TestLab, cast: &Cast) -> Result<Option<()>> {
