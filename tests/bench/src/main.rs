@@ -205,7 +205,7 @@ fn stand<T, const GROUPS: usize>(
 ) -> Result<(Vec<T>, [f64; GROUPS])> {
     let half = options.standing_calls / 2;
     let resident = || -> Result<[u64; GROUPS]> {
-        std::thread::sleep(Duration::from_secs(settle_seconds));
+        carillon_testkit::wait::talk_for(Duration::from_secs(settle_seconds));
         let mut kib = [0; GROUPS];
         for (kib, pids) in kib.iter_mut().zip(groups) {
             *kib = cpu::resident_kib(pids)?;

@@ -3,6 +3,7 @@
 mod accounts;
 mod batches;
 mod calls;
+mod commands;
 mod configuration;
 mod imports;
 mod properties;
