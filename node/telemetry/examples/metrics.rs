@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use carillon_telemetry::Metrics;
+use carillon_telemetry::{Metrics, TrunkFigures};
 
 fn main() -> std::io::Result<()> {
     let metrics = Metrics::new();
     metrics.sip.answered("INVITE", 200);
     metrics.http.answered("/1.1/users", "GET", 200, 0.01);
+    metrics.trunk.show("carrier", TrunkFigures::default());
     std::io::stdout().write_all(&metrics.render())
 }
