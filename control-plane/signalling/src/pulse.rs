@@ -79,6 +79,8 @@ impl Knocker {
         };
         let socket = UdpSocket::bind(any).await.context("bind a socket")?;
         socket.connect(server).await.context("aim a socket")?;
+        // Until the runtime has looked at it, nothing can be sent without waiting.
+        socket.writable().await.context("open a socket")?;
         Ok(Self(socket))
     }
 
