@@ -240,7 +240,9 @@ impl Call {
             side.release = Release::Done;
             return;
         }
-        if let Incoming::Unacked(_) = side.incoming {
+        if let Incoming::Unacked(_) = side.incoming
+            && side.is_asked()
+        {
             side.release = Release::Wanted {
                 reason: reason.to_owned(),
             };

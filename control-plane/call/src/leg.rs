@@ -207,6 +207,15 @@ impl Leg {
                 .any(|sent| sent.purpose.may_change_session())
     }
 
+    /// An INVITE of the peer is under way. A new owner does not wait for an ACK that may have gone to the former one.
+    pub(crate) fn is_asked(&self) -> bool {
+        match &self.incoming {
+            Incoming::Idle => false,
+            Incoming::Asked(_) => true,
+            Incoming::Unacked(unacked) => unacked.offered || self.renew != Renew::Owner,
+        }
+    }
+
     pub(crate) fn may_send(&self) -> bool {
         self.sent.len() < MAX_SENT
     }

@@ -104,7 +104,7 @@ impl Call {
         side.refresh = Refresh::Waiting {
             retry_at_ms: turn.now_ms + again_ms,
         };
-        !(busy || side.invites() || side.incoming != Incoming::Idle)
+        !(busy || side.invites() || side.is_asked())
     }
 
     fn send_refresh(&mut self, turn: &mut Turn<'_>, leg: LegId, body: Option<Bytes>) {
@@ -215,6 +215,10 @@ impl Call {
         };
         side.renew = Renew::No;
         side.glare_since_ms = None;
+        if let Incoming::Unacked(_) = side.incoming {
+            // Who answers within the dialog has had the 2xx that opened it; the ACK went to the former owner.
+            side.incoming = Incoming::Idle;
+        }
         side.peer.learn(response);
         side.dialog.refresh_target(response);
         let asked_s = side.session.interval_s().unwrap_or(interval_s);

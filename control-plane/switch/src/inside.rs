@@ -36,12 +36,11 @@ impl Switch {
         match place {
             Place::Here => true,
             Place::There(node) => {
-                // Nobody repeats it if the node takes it to its grave.
-                if flow.transport.is_reliable() {
-                    self.heirs
-                        .waiting
-                        .sent_on(self.now_ms, node, flow, bytes.clone());
-                }
+                // The node may take it to its grave. By a connection nobody repeats it, by datagrams perhaps not before the
+                // heir has asked the phone, which says that it has hung up.
+                self.heirs
+                    .waiting
+                    .sent_on(self.now_ms, node, flow, bytes.clone());
                 if let Some(dialog) = &dialog {
                     self.trails.leave(self.now_ms, dialog, node);
                 }

@@ -14,7 +14,7 @@ pub const HEIR_LIMIT_MS: u64 = 3_000;
 const MESSAGES_OF_CALL_MAX: usize = 8;
 /// Calls that messages wait for.
 const CALLS_MAX: usize = 1_024;
-/// Requests from streams that went to other nodes and may have to be handled here after all.
+/// Requests that went to other nodes and may have to be handled here after all.
 const SENT_ON_MAX: usize = 1_024;
 /// How long one of them is kept: longer than a node is waited for.
 const SENT_ON_MS: u64 = 2_500;
@@ -31,7 +31,7 @@ struct Parked {
     until_ms: u64,
 }
 
-/// A request that nobody repeats, since it came by a connection.
+/// A request that another node was handed.
 struct SentOn {
     at_ms: u64,
     node: NodeId,

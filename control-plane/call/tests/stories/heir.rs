@@ -157,6 +157,7 @@ fn the_node_dies_between_the_answer_and_its_ack() {
             0      - the node dies and another one takes over
             0      - media r67 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
             0      - commit
+            0      alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
             0      bob <- INVITE 18 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
             500    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
             600    alice -> ACK 1
@@ -164,7 +165,6 @@ fn the_node_dies_between_the_answer_and_its_ack() {
             600    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
             600    bob <- ACK 18
             600    - commit lazily
-            1000   alice <- INVITE 17 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v1 10.77.2.1:10000 8 101 sendrecv}
             6600   alice -> 200 17 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
             6600   alice <- ACK 17
             6600   - commit lazily
