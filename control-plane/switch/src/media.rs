@@ -1,5 +1,7 @@
 //! Media servers: which one carries a call, and what it is told.
 
+use std::collections::VecDeque;
+
 use carillon_call::{Call, Input, MediaEvent, MediaReply};
 use carillon_model::{CallId, MediaServer, MediaServerId, MediaState};
 use carillon_protocol::{Event, Reason, Reply, Request, SessionDescriptor, SessionId};
@@ -14,6 +16,9 @@ pub(crate) const REPLY_LIMIT_MS: u64 = 900;
 
 /// A session that no other server takes is offered again after this.
 const RETRY_MS: u64 = 1_000;
+
+/// Sessions of ended calls whose release is remembered; past that the media servers reap the oldest themselves.
+const UNRELEASED_MAX: usize = 1_024;
 
 /// The media session of a call.
 #[derive(Default)]
@@ -105,6 +110,7 @@ impl Switch {
     /// Asks the media server for its figures and forgets the session.
     pub(crate) fn release_media(&mut self, slot: &mut Slot) {
         self.release_left(slot);
+        self.release_left_later(slot);
         let Some(request) = release_of(slot) else {
             return slot.inputs.push_back(Input::Media(MediaReply::Released {
                 quality: Vec::new(),
@@ -122,6 +128,7 @@ impl Switch {
     /// Forgets the session without waiting for anything.
     pub(crate) fn abandon_media(&mut self, slot: &mut Slot) {
         self.release_left(slot);
+        self.release_left_later(slot);
         if let (Some(request), Some(server)) = (release_of(slot), slot.media.server.take()) {
             self.put(Output::Media { server, request });
         }
@@ -383,6 +390,19 @@ impl Switch {
         }
     }
 
+    /// The call ends, and servers that carried it before have not been reached: they are told when they are.
+    fn release_left_later(&mut self, slot: &mut Slot) {
+        let Some(request) = request_of_release(slot) else {
+            return;
+        };
+        for server in std::mem::take(&mut slot.media.left) {
+            if self.unreleased.len() >= UNRELEASED_MAX {
+                self.unreleased.pop_front();
+            }
+            self.unreleased.push_back((server, request.clone()));
+        }
+    }
+
     /// A media server has been silent for too long.
     pub(crate) fn media_due(&mut self, slot: &mut Slot) {
         if slot
@@ -415,6 +435,13 @@ impl Switch {
     pub(crate) fn media_server_up(&mut self, server: MediaServerId) {
         self.media_up.insert(server);
         self.server_found(server);
+        let (due, kept) = std::mem::take(&mut self.unreleased)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|(of, _)| *of == server);
+        self.unreleased = kept;
+        for (server, request) in due {
+            self.put(Output::Media { server, request });
+        }
         for id in self.calls_that_left(server) {
             self.with_call(id, |switch, slot| {
                 if slot.media.moving.is_none() {

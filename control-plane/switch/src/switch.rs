@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use carillon_call::LegId;
 use carillon_model::{CallId, Event, Flow, MediaServerId, NodeId, Random, Seeded, State};
+use carillon_protocol::Request;
 use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
@@ -41,6 +42,8 @@ pub struct Switch {
     /// Whose requests of peers have a transaction.
     pub(crate) servers: BTreeMap<ServerKey, (CallId, LegId)>,
     pub(crate) media_up: BTreeSet<MediaServerId>,
+    /// Releases of sessions of ended calls at servers that could not be reached then.
+    pub(crate) unreleased: VecDeque<(MediaServerId, Request)>,
     pub(crate) moves: Moves,
     pub(crate) nodes_down: BTreeSet<NodeId>,
     pub(crate) batches: Batches,
@@ -87,6 +90,7 @@ impl Switch {
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
             media_up: BTreeSet::new(),
+            unreleased: VecDeque::new(),
             moves: Moves::default(),
             nodes_down: BTreeSet::new(),
             batches: Batches::new(),
