@@ -7,10 +7,10 @@ use bytes::Bytes;
 use carillon_link::{FrameReceiver, FrameSender, LinkError, NodeId};
 use tokio::sync::mpsc;
 
-use super::peers::QuicTransport;
+use super::peers::{QuicTransport, no_answer, not_reached};
 use crate::message::{Kind, Message};
 use crate::replica::Replica;
-use crate::transport::{Destination, Transport};
+use crate::transport::{CallError, Destination, Transport};
 use crate::{Replicated, Runtime};
 
 /// Messages that wait for a node; more are refused.
@@ -99,11 +99,11 @@ async fn reopen(
 ) -> Option<FrameSender> {
     let attempt = async {
         let connection = transport.connection(to).await?;
-        let mut sender = connection.open_one_way().await?;
+        let mut sender = connection.open_one_way().await.map_err(not_reached)?;
         let header = Message::new(Kind::Tell, Bytes::copy_from_slice(channel.as_bytes()));
-        sender.send(header.to_frame()).await?;
-        sender.send(body).await?;
-        Ok::<_, LinkError>(sender)
+        sender.send(header.to_frame()).await.map_err(no_answer)?;
+        sender.send(body).await.map_err(no_answer)?;
+        Ok::<_, CallError>(sender)
     };
     match attempt.await {
         Ok(sender) => Some(sender),
