@@ -171,6 +171,7 @@ impl Switch {
     /// A node has gone when it does not answer and the cluster has not heard of it either.
     fn note_gone(&mut self) {
         let state = self.state.clone();
+        let cluster_now_ms = self.cluster_now_ms();
         let owners: BTreeSet<NodeId> = state.calls().values().map(|call| call.owner).collect();
         let suspects = owners
             .into_iter()
@@ -178,7 +179,7 @@ impl Switch {
             .chain(self.nodes_down.iter().copied())
             .chain(self.deaf_nodes());
         let gone: Vec<NodeId> = suspects
-            .filter(|node| state.has_gone(*node, self.now_ms))
+            .filter(|node| state.has_gone(*node, cluster_now_ms))
             .collect();
         self.heirs.gone.retain(|node, _| gone.contains(node));
         for node in gone {

@@ -49,7 +49,8 @@ impl Switch {
             }
             Place::Orphaned(call, owner) => {
                 // It may only be that we do not hear it.
-                if !self.state.has_gone(owner, self.now_ms) && flow.node == self.config.node {
+                let gone = self.state.has_gone(owner, self.cluster_now_ms());
+                if !gone && flow.node == self.config.node {
                     self.forward(owner, flow, bytes.clone());
                 }
                 self.wait_for_heir(call, flow, bytes);

@@ -271,6 +271,7 @@ impl Switch {
 
     fn state_changed(&mut self, state: Arc<State>, events: &[Event]) {
         self.state = state;
+        self.note_cluster_time();
         if self.guard.realm() != self.state.realm() {
             self.guard = Guard::new(self.state.realm());
         }

@@ -31,6 +31,8 @@ pub(crate) struct Tenure {
     next_ms: u64,
     last_seen_ms: Option<u64>,
     doubt_until_ms: Option<u64>,
+    /// The cluster's time of the latest command, and when that was seen.
+    told_ms: Option<(u64, u64)>,
 }
 
 impl Tenure {
@@ -77,6 +79,23 @@ impl Switch {
     pub(crate) fn will_be_tenured(&self, for_ms: u64) -> bool {
         let held = self.tenure.epoch.is_some() && self.now_ms + for_ms < self.tenure.until_ms;
         held || !needs_lease(&self.state, self.config.node)
+    }
+
+    /// The cluster's time, at least: what it was at the latest command, and what has passed since. Leases are counted in it:
+    /// this node's clock may differ from that of the leader who stamped them.
+    pub(crate) fn cluster_now_ms(&self) -> u64 {
+        let told = self.tenure.told_ms;
+        told.map_or(self.now_ms, |(told_ms, seen_ms)| {
+            told_ms + self.now_ms.saturating_sub(seen_ms)
+        })
+    }
+
+    /// Takes note of the cluster's time, when there is a new state.
+    pub(crate) fn note_cluster_time(&mut self) {
+        let told_ms = self.state.now_ms();
+        if told_ms > self.tenure.told_ms.map_or(0, |(last_ms, _)| last_ms) {
+            self.tenure.told_ms = Some((told_ms, self.now_ms));
+        }
     }
 
     /// Takes note of the time. A gap in it is how a process learns that it was stopped.

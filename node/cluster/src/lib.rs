@@ -21,6 +21,7 @@ mod status;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod time;
 mod transport;
 mod verify;
 

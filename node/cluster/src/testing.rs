@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carillon_link::NodeId;
 use carillon_telemetry::Metrics;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -15,6 +16,7 @@ use crate::changes::Published;
 use crate::raft::log::Log;
 use crate::raft::machine::Machine;
 use crate::raft::types::TypeConfig;
+use crate::time::ClusterTime;
 use crate::{Applied, HistoryRow, LogStore, Replicated, Stamp};
 
 /// A small replicated state for tests: registers, and a history of what was written to them.
@@ -106,6 +108,8 @@ where
         let (guard, store) = (self.0)();
         let (checkpoints, _) = mpsc::channel(1);
         let machine = Machine::new(
+            NodeId(1),
+            Arc::new(ClusterTime::new(0)),
             store.clone(),
             Arc::new(Published::new()),
             checkpoints,

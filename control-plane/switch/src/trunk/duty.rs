@@ -185,13 +185,13 @@ impl Switch {
             .filter(|trunk| !self.trunks.held.contains_key(trunk))
             .collect();
         self.trunks.vacant.retain(|trunk, _| wanted.contains(trunk));
-        let now_ms = self.now_ms;
+        let (now_ms, cluster_now_ms) = (self.now_ms, self.cluster_now_ms());
         for trunk in wanted {
             let lease = state.trunk_lease(trunk);
             let former = lease.map(|lease| lease.holder);
             // A lease of an earlier life of this node is claimed anew: its numbers begin anew as well.
             let vacant = lease.is_none_or(|lease| {
-                lease.holder == self.config.node || state.is_vacant(lease, now_ms)
+                lease.holder == self.config.node || state.is_vacant(lease, cluster_now_ms)
             });
             if !vacant {
                 self.trunks.vacant.remove(&trunk);

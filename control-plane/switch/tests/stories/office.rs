@@ -28,6 +28,8 @@ pub(crate) struct Office {
     pub(crate) now_ms: u64,
     pub(crate) state: State,
     pub(crate) index: u64,
+    /// How far the clock by which commands are stamped is ahead of the nodes' own.
+    pub(crate) leader_ahead_ms: u64,
     pub(crate) nodes: BTreeMap<NodeId, Switch>,
     /// Processes that are stopped, and what waits for them.
     pub(crate) stopped: BTreeMap<NodeId, (Switch, Vec<Input>)>,
@@ -93,6 +95,7 @@ impl Office {
             now_ms: 1_795_000_000_000,
             state: State::default(),
             index: 0,
+            leader_ahead_ms: 0,
             nodes: BTreeMap::new(),
             stopped: BTreeMap::new(),
             phones: BTreeMap::new(),
@@ -304,12 +307,17 @@ impl Office {
         }
     }
 
-    pub(crate) fn commit(&mut self, command: &Command) -> Outcome {
+    /// What a leader stamps into the next command.
+    fn stamp(&mut self) -> Stamp {
         self.index += 1;
-        let at = Stamp {
+        Stamp {
             index: self.index,
-            now_ms: self.now_ms,
-        };
+            now_ms: self.now_ms + self.leader_ahead_ms,
+        }
+    }
+
+    pub(crate) fn commit(&mut self, command: &Command) -> Outcome {
+        let at = self.stamp();
         let applied = self.state.apply(at, command);
         self.records.extend(applied.history.iter().map(read_record));
         self.tell_everybody(applied.events);
@@ -317,16 +325,8 @@ impl Office {
     }
 
     pub(crate) fn apply(&mut self, command: &Command) -> Outcome {
-        self.index += 1;
-        self.state
-            .apply(
-                Stamp {
-                    index: self.index,
-                    now_ms: self.now_ms,
-                },
-                command,
-            )
-            .outcome
+        let at = self.stamp();
+        self.state.apply(at, command).outcome
     }
 
     pub(crate) fn tell_everybody(&mut self, events: Vec<carillon_model::Event>) {

@@ -85,6 +85,18 @@ fn both_phones_follow_the_heir() {
 }
 
 #[test]
+fn an_heir_whose_clock_is_behind_that_of_the_cluster_waits_no_longer() {
+    let mut office = talking(1);
+    office.leader_ahead_ms = 20_000;
+    office.run(5_000);
+    office.kill(1);
+    office.run(TAKEN_OVER_MS);
+    assert_eq!(taken_over(&office), 1, "{}", office.ladder());
+    office.hang_up("bob");
+    office.assert_quiet();
+}
+
+#[test]
 fn the_first_word_to_a_phone_comes_soon() {
     let mut office = talking(1);
     office.kill(1);

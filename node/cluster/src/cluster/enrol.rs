@@ -11,7 +11,6 @@ use carillon_link::{
 
 use super::Cluster;
 use crate::admin::{Admin, AdminOutcome};
-use crate::runtime::Runtime;
 use crate::{ChangeError, Replicated};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -35,7 +34,7 @@ impl<M: Replicated> Cluster<M> {
         let life_ms = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
         let add = Admin::AddToken {
             hash: token.secret.hash(),
-            expires_ms: openraft_rt_tokio::TokioRuntime::now_ms().saturating_add(life_ms),
+            expires_ms: self.replica.time_ms().saturating_add(life_ms),
         };
         match self.replica.administer(add, LIMIT).await {
             Ok(AdminOutcome::Refused(why)) => Err(ChangeError::Refused(why)),

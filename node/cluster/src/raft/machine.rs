@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use carillon_link::NodeId;
 use carillon_telemetry::RaftMetrics;
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine, Snapshot};
@@ -17,6 +18,7 @@ use crate::admin::{Admin, Body};
 use crate::changes::{Change, Published};
 use crate::codec::{decode, encode};
 use crate::sessions::Admission;
+use crate::time::ClusterTime;
 use crate::verify::Checkpoint;
 use crate::{HistoryRow, LogStore, Replicated, Runtime, Stamp, StoredSnapshot};
 
@@ -24,6 +26,8 @@ use crate::{HistoryRow, LogStore, Replicated, Runtime, Stamp, StoredSnapshot};
 const BATCH_ENTRIES: usize = 256;
 
 pub(crate) struct Machine<M: Replicated, R: Runtime> {
+    node: NodeId,
+    time: Arc<ClusterTime>,
     store: Arc<dyn LogStore>,
     published: Arc<Published<M>>,
     checkpoints: mpsc::Sender<Checkpoint<M>>,
@@ -44,12 +48,16 @@ struct Batch<M: Replicated, R: Runtime> {
 
 impl<M: Replicated, R: Runtime> Machine<M, R> {
     pub(crate) fn new(
+        node: NodeId,
+        time: Arc<ClusterTime>,
         store: Arc<dyn LogStore>,
         published: Arc<Published<M>>,
         checkpoints: mpsc::Sender<Checkpoint<M>>,
         metrics: RaftMetrics,
     ) -> Self {
         Self {
+            node,
+            time,
             store,
             published,
             checkpoints,
@@ -82,7 +90,14 @@ impl<M: Replicated, R: Runtime> Machine<M, R> {
                     StoredMembershipOf::<TypeConfig<R>>::new(Some(entry.log_id), membership);
                 Answer::None
             }
-            EntryPayload::Normal(proposal) => self.execute(batch, entry.log_id.index, &proposal)?,
+            EntryPayload::Normal(proposal) => {
+                let answer = self.execute(batch, entry.log_id.index, &proposal)?;
+                // What this node stamped itself comes back later than it was stamped: to learn from it would slow time down.
+                if entry.log_id.leader_id.node_id != self.node {
+                    self.time.heard(self.whole.now_ms, R::now_ms());
+                }
+                answer
+            }
         };
         self.applied = Some(entry.log_id);
         if let Some(responder) = responder {

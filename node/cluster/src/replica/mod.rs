@@ -29,6 +29,7 @@ use crate::raft::log::Log;
 use crate::raft::machine::Machine;
 use crate::raft::network::{Addresses, Network};
 use crate::raft::types::{Member, TypeConfig};
+use crate::time::ClusterTime;
 use crate::transport::{Destination, Transport};
 use crate::verify::Comparisons;
 use crate::{HistoryQuery, HistoryRow, LogStore, ProposeError, Replicated, Runtime, Stamp};
@@ -73,9 +74,12 @@ struct Inner<M: Replicated, R: Runtime, T: Transport> {
     transport: T,
     store: Arc<dyn LogStore>,
     published: Arc<Published<M>>,
+    time: Arc<ClusterTime>,
     open: Mutex<propose::Open>,
     together: Mutex<together::Together>,
     waiting: Semaphore,
+    /// Held by whoever changes the set of voters.
+    changing: tokio::sync::Mutex<()>,
     channels: Mutex<BTreeMap<String, ChannelHandler>>,
     comparisons: Comparisons,
     heard_from_leader_ms: AtomicU64,
@@ -102,7 +106,10 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         let config = Arc::new(settings.timing.raft(settings.retention)?);
         let published = Arc::new(Published::new());
         let (checkpoints, checkpoints_taken) = mpsc::channel(CHECKPOINTS_QUEUED);
+        let time = Arc::new(ClusterTime::new(R::now_ms()));
         let machine = Machine::<M, R>::new(
+            settings.node,
+            time.clone(),
             store.clone(),
             published.clone(),
             checkpoints,
@@ -131,9 +138,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             transport,
             store,
             published,
+            time,
             open: Mutex::default(),
             together: Mutex::default(),
             waiting: Semaphore::new(MAX_WAITING),
+            changing: tokio::sync::Mutex::default(),
             channels: Mutex::default(),
             comparisons: Comparisons::default(),
             heard_from_leader_ms: AtomicU64::new(0),
@@ -167,6 +176,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     /// As `state`, with the last command in it.
     pub fn stamped_state(&self) -> (Stamp, Arc<M::State>) {
         self.inner.published.stamped()
+    }
+
+    /// The cluster's time as this node would stamp it, Unix milliseconds.
+    pub(crate) fn time_ms(&self) -> u64 {
+        self.inner.time.now_ms(R::now_ms())
     }
 
     /// What the cluster knows about itself.

@@ -242,7 +242,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     }
 
     pub(super) async fn write_entry(&self, mut proposal: Proposal) -> Result<Committed, Refusal> {
-        proposal.at_ms = R::now_ms();
+        proposal.at_ms = self.time_ms();
         match self.inner.raft.client_write(proposal).await {
             Ok(written) => Ok(Committed {
                 index: written.log_id.index,
