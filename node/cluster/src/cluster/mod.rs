@@ -169,3 +169,51 @@ impl<M: Replicated> Cluster<M> {
         Authority::restore(record)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{Registers, RegistersCommand};
+    use crate::{Config, Entry, MemoryStore};
+
+    async fn start(name: &str, entry: Entry) -> Cluster<Registers> {
+        let config = Config::new(name, "127.0.0.1:0".parse().unwrap(), entry);
+        let store = Arc::new(MemoryStore::new());
+        Cluster::start(config, store).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_change_of_voters_that_was_left_half_done_is_gone_through_with() {
+        let cluster = "test".to_owned();
+        let a = start("a", Entry::Found { cluster }).await;
+        let mut all = vec![a.clone()];
+        for name in ["b", "c"] {
+            let token = a.issue_token(Duration::from_secs(60)).await.unwrap();
+            all.push(start(name, Entry::Join(token)).await);
+        }
+        let leads = |node: &&Cluster<Registers>| node.status().leader == Some(node.node());
+        let leader = all.iter().find(leads).unwrap().clone();
+        let other = all.iter().find(|node| !leads(node)).unwrap().node();
+        leader.replica.leave_half_changed_without(other).await;
+        let mut clock = tokio::time::interval(Duration::from_millis(10));
+        let finished = async {
+            while all.iter().any(|node| node.replica.is_half_changed()) {
+                clock.tick().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), finished)
+            .await
+            .expect("one set of voters");
+        // Without the second step the two that are left would wait for the third for ever.
+        leader.stop().await;
+        let survivor = all.iter().find(|node| node.node() == other).unwrap();
+        let set = RegistersCommand::Set("x".to_owned(), 1);
+        survivor
+            .propose_within(set, Duration::from_secs(60))
+            .await
+            .unwrap();
+    }
+}

@@ -16,6 +16,8 @@ use crate::verify::{Checkpoint, Digests};
 use crate::{Replicated, Runtime};
 
 const COMPARE_LIMIT: Duration = Duration::from_secs(5);
+/// Between two looks for a change of voters that its leader has left half done.
+const FINISH_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     pub(super) fn spawn_background(&self, checkpoints: mpsc::Receiver<Checkpoint<M>>) {
@@ -25,6 +27,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             Arc::downgrade(&self.inner),
             self.inner.settings.digest_interval,
         ));
+        R::detach(finish_changes(Arc::downgrade(&self.inner)));
     }
 
     /// Has every node compare its state with the leader's now, if this node leads.
@@ -159,5 +162,18 @@ async fn mark_states<M: Replicated, R: Runtime, T: Transport>(
             return;
         }
         replica.compare_states().await;
+    }
+}
+
+async fn finish_changes<M: Replicated, R: Runtime, T: Transport>(inner: Weak<Inner<M, R, T>>) {
+    loop {
+        R::sleep(FINISH_INTERVAL).await;
+        let Some(replica) = upgrade(&inner) else {
+            return;
+        };
+        if replica.inner.out_of_duty.load().is_some() {
+            return;
+        }
+        replica.finish_change().await;
     }
 }

@@ -145,11 +145,64 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         if leader != Some(self.node()) {
             return Err(Refusal::NotLeader(leader));
         }
+        if let Change::Transfer { to } = change {
+            return self.hand_over(to).await;
+        }
+        // One after the other: a change has two steps, and another one between them would leave it half done.
+        let _turn = self.inner.changing.lock().await;
         match change {
             Change::Admit { node, member } => self.admit(node, member).await,
             Change::Remove { node } => self.dismiss(node).await,
-            Change::Transfer { to } => self.hand_over(to).await,
+            Change::Transfer { .. } => Ok(()),
         }
+    }
+
+    /// Goes through with a change of voters whose second step its leader did not come to, if this node leads now. Until then
+    /// the old set has to agree as well, and fewer nodes may be lost than it seems.
+    pub(super) async fn finish_change(&self) {
+        if self.leader() != Some(self.node()) || !self.is_half_changed() {
+            return;
+        }
+        let _turn = self.inner.changing.lock().await;
+        if !self.is_half_changed() {
+            return;
+        }
+        let nobody = ChangeMembers::AddVoterIds(BTreeSet::new());
+        let finished = self.inner.raft.change_membership(nobody, true).await;
+        match self.changed(finished) {
+            Ok(()) => tracing::info!("a change of voters that was left half done is done"),
+            Err(error) => tracing::debug!(?error, "a change of voters is still half done"),
+        }
+    }
+
+    /// Leaves a change of voters where a leader leaves it that dies between its two steps: all have to agree with a set in
+    /// which `node` is not.
+    #[cfg(test)]
+    pub(crate) async fn leave_half_changed_without(&self, node: NodeId) {
+        let (all, nodes) = {
+            let metrics = self.inner.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let all: BTreeSet<NodeId> = metrics.membership_config.voter_ids().collect();
+            let nodes = metrics.membership_config.nodes();
+            let nodes: BTreeMap<NodeId, Member> =
+                nodes.map(|(id, member)| (*id, member.clone())).collect();
+            (all, nodes)
+        };
+        let others = all.iter().copied().filter(|voter| *voter != node);
+        let half = openraft::Membership::new(vec![others.collect(), all], nodes)
+            .expect("two sets of known nodes");
+        let left = self
+            .inner
+            .raft
+            .append_membership(half, openraft::EntryPayload::Blank, []);
+        left.await.expect("this node leads");
+    }
+
+    /// Whether two sets of voters have to agree.
+    pub(crate) fn is_half_changed(&self) -> bool {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.get_joint_config().len() > 1
     }
 
     async fn admit(&self, node: NodeId, member: Member) -> Result<(), Refusal> {
@@ -183,10 +236,10 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             let nodes = ChangeMembers::SetNodes(BTreeMap::from([(node, member)]));
             self.changed(self.inner.raft.change_membership(nodes, true).await)?;
         }
-        if voter {
+        if voter && !self.is_half_changed() {
             return Ok(());
         }
-        if lag.is_none_or(|lag| lag > PROMOTION_LAG) {
+        if !voter && lag.is_none_or(|lag| lag > PROMOTION_LAG) {
             return Err(Refusal::Unknown);
         }
         let voters = ChangeMembers::AddVoterIds(BTreeSet::from([node]));
@@ -287,6 +340,8 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
                 ChangeMembershipError::InProgress(_)
                 | ChangeMembershipError::UncommittedLeaderLog(_),
             )))
+            // The set of voters has become another one since.
+            | Err(RaftError::APIError(ClientWriteError::PreconditionFailed(_)))
             | Err(RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)))
             | Err(RaftError::Fatal(_)) => Err(Refusal::Unknown),
             Err(RaftError::APIError(error)) => Err(Refusal::Failed(error.to_string())),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod disk;
+mod forming;
 mod joining;
 mod membership;
 mod memory_store;

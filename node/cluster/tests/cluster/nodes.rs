@@ -9,7 +9,7 @@ use carillon_cluster::{
 };
 
 /// Longer than any of this takes on a busy machine; a story that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Node<M: Replicated = Registers> {
     pub(crate) cluster: Cluster<M>,
@@ -43,6 +43,10 @@ pub(crate) async fn start<M: Replicated>(config: Config) -> Node<M> {
 }
 
 pub(crate) async fn founder<M: Replicated>() -> Node<M> {
+    founder_with(config).await
+}
+
+pub(crate) async fn founder_with<M: Replicated>(config: fn(&str, Entry) -> Config) -> Node<M> {
     let cluster = "test".to_owned();
     start(config("a", Entry::Found { cluster })).await
 }
