@@ -18,6 +18,8 @@ mod overload;
 mod peers;
 mod pulse;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
 mod sockets;
 mod start;
 mod stream;
