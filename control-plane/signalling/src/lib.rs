@@ -25,6 +25,7 @@ mod start;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
+mod stun;
 mod tls;
 mod udp;
 
