@@ -18,11 +18,14 @@ mod overload;
 mod peers;
 mod pulse;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
 mod sockets;
 mod start;
 mod stream;
 #[cfg(test)]
 mod stream_tests;
+mod stun;
 mod tls;
 mod udp;
 

@@ -1,13 +1,16 @@
 //! Connections to the media servers: one each, made again when it breaks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use carillon_cluster::Administration;
-use carillon_link::{Connection, Endpoint, FrameReceiver, FrameSender, Peer, Service};
+use carillon_link::{
+    Connection, Credentials, Endpoint, FrameReceiver, FrameSender, LinkError, Peer, Service,
+};
 use carillon_model::{
     Command, MediaCommand, MediaServer, MediaServerId, MediaState, NodeId, SiteId, State,
 };
@@ -41,10 +44,31 @@ pub(crate) enum MediaEvent {
 /// All media servers of the cluster, as this node is connected to them.
 pub(crate) struct MediaServers {
     node: NodeId,
-    endpoint: Endpoint,
+    callers: Callers,
     metrics: Metrics,
     events: mpsc::Sender<MediaEvent>,
     servers: BTreeMap<MediaServerId, Server>,
+}
+
+/// A port of ours towards media servers with IPv4 addresses and one towards those with IPv6, each once there is one.
+struct Callers {
+    credentials: Arc<Credentials>,
+    ipv4: Option<Endpoint>,
+    ipv6: Option<Endpoint>,
+}
+
+impl Callers {
+    fn towards(&mut self, server: SocketAddr) -> Result<Endpoint, LinkError> {
+        let known = match server {
+            SocketAddr::V4(_) => &mut self.ipv4,
+            SocketAddr::V6(_) => &mut self.ipv6,
+        };
+        if let Some(endpoint) = known {
+            return Ok(endpoint.clone());
+        }
+        let endpoint = Endpoint::caller(server, Arc::clone(&self.credentials))?;
+        Ok(known.insert(endpoint).clone())
+    }
 }
 
 struct Server {
@@ -57,13 +81,17 @@ struct Server {
 impl MediaServers {
     pub(crate) fn new(
         node: NodeId,
-        endpoint: Endpoint,
+        credentials: Arc<Credentials>,
         metrics: Metrics,
     ) -> (Self, mpsc::Receiver<MediaEvent>) {
         let (events, received) = mpsc::channel(QUEUE_MESSAGES_MAX);
         let servers = Self {
             node,
-            endpoint,
+            callers: Callers {
+                credentials,
+                ipv4: None,
+                ipv6: None,
+            },
             metrics,
             events,
             servers: BTreeMap::new(),
@@ -88,13 +116,20 @@ impl MediaServers {
             let Some(peer) = identity(administration, described) else {
                 continue;
             };
+            let endpoint = match self.callers.towards(described.control) {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    tracing::debug!(server = %described.name, %error, "no port towards it");
+                    continue;
+                }
+            };
             let (requests, queue) = mpsc::channel(MEDIA_QUEUE_REQUESTS_MAX);
             let stop = CancellationToken::new();
             let keeper = Keeper {
                 node: self.node,
                 server: Arc::clone(described),
                 peer,
-                endpoint: self.endpoint.clone(),
+                endpoint,
                 metrics: self.metrics.clone(),
                 events: self.events.clone(),
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use carillon_cluster::Cluster;
-use carillon_link::{Credentials, Endpoint};
+use carillon_link::Credentials;
 use carillon_model::NodeId;
 use carillon_switch::Switch;
 use carillon_telemetry::Metrics;
@@ -69,10 +69,7 @@ impl Signalling {
             connections_per_source_max: config.connections_per_source_max,
         };
         let (sockets, inbound, listening) = serve(bound, setup);
-        let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let endpoint =
-            Endpoint::caller(any, credentials).context("open a port towards media servers")?;
-        let (media, media_events) = MediaServers::new(node, endpoint, metrics);
+        let (media, media_events) = MediaServers::new(node, credentials, metrics);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).context("read the system's randomness")?;
         let (orders, ordered) = mpsc::channel(ORDERS_MAX);

@@ -127,6 +127,23 @@ async fn a_keep_alive_is_answered_by_the_connection_itself() {
 }
 
 #[tokio::test]
+async fn a_keep_alive_over_udp_is_answered_and_tells_the_phone_its_address() {
+    let mut node = Node::start("udp:127.0.0.1:0", 10);
+    let phone = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    phone.connect(node.address()).await.unwrap();
+    let request = b"\0\x01\0\0\x21\x12\xa4\x42transaction!";
+    phone.send(request).await.unwrap();
+    let mut answer = [0; 64];
+    let octets = phone.recv(&mut answer).await.unwrap();
+    assert_eq!((octets, &answer[8..20]), (32, &request[8..]));
+    let port = u16::from_be_bytes([answer[26], answer[27]]) ^ 0x2112;
+    assert_eq!(port, phone.local_addr().unwrap().port());
+    // The brain hears of what follows, and of nothing before it.
+    phone.send(OPTIONS).await.unwrap();
+    assert_eq!(&node.message().await.1[..], OPTIONS);
+}
+
+#[tokio::test]
 async fn a_request_of_ours_uses_the_connection_that_is_there_or_opens_one() {
     let mut node = Node::start("tcp:127.0.0.1:0", 10);
     let callee = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use crate::limits::{DATAGRAM_OCTETS_MAX, DATAGRAMS_PER_TURN_MAX};
 use crate::overload;
 use crate::sockets::{Inbound, Sockets};
+use crate::stun;
 
 /// Receives until the task is dropped.
 pub(crate) async fn receive(sockets: Arc<Sockets>, socket: Arc<UdpSocket>, local: SocketAddr) {
@@ -47,6 +48,11 @@ fn receive_one(
         return;
     }
     if sockets.is_silenced(peer.ip()) {
+        return;
+    }
+    if let Some(answer) = stun::answer(&bytes, peer) {
+        // Like a loss on the way: the phone asks again.
+        let _ = socket.try_send_to(&answer, peer);
         return;
     }
     sockets.metrics.sip.received(Wire::Udp).increment();

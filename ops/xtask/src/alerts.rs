@@ -15,7 +15,7 @@ const STORIES: &str = "ops/alerts/carillon.test.yaml";
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 pub(crate) fn alerts(workspace: &Workspace) -> Result<()> {
-    debian::ensure(&debian::ALERTS)?;
+    debian::ensure(&[&debian::ALERTS])?;
     let rules = read(workspace, RULES)?;
     let stories = read(workspace, STORIES)?;
     let shown = shown_metrics(workspace)?;

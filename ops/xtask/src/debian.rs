@@ -20,7 +20,7 @@ pub(crate) const BUILD: [&str; 5] = [
 ];
 
 /// Phones, load, tones, namespaces and the metrics lint of the integration tests and the demo.
-pub(crate) const PHONES: [&str; 9] = [
+pub(crate) const PHONES: [&str; 8] = [
     "sip-tester",
     "baresip-core",
     "linphone-cli",
@@ -29,7 +29,6 @@ pub(crate) const PHONES: [&str; 9] = [
     "iproute2",
     "procps",
     "prometheus",
-    "openssl",
 ];
 
 /// `promtool`, which reads the alerts and plays their stories.
@@ -38,9 +37,12 @@ pub(crate) const ALERTS: [&str; 1] = ["prometheus"];
 /// What the benchmark compares with.
 pub(crate) const RIVALS: [&str; 3] = ["kamailio", "rtpengine-daemon", "util-linux"];
 
-/// Installs the packages that are missing; where this user may not, says the command that does.
-pub(crate) fn ensure(packages: &[&str]) -> Result<()> {
-    let missing = missing(packages)?;
+/// Somebody else's apt is waited for so long.
+const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
+
+/// Installs the packages of these lists that are missing; where this user may not, says the one command that does.
+pub(crate) fn ensure(lists: &[&[&str]]) -> Result<()> {
+    let missing = missing(&lists.concat())?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -92,6 +94,7 @@ impl Drop for NoServices {
 fn apt(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command
+        .args(["-o", LOCK_TIMEOUT])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive");
     crate::cargo::succeed(&mut command)

@@ -63,7 +63,7 @@ fn holds_archive(folder: &Path) -> bool {
 }
 
 fn build(workspace: &Workspace, home: &Path, folder: &Path) -> Result<()> {
-    debian::ensure(&debian::BUILD)?;
+    debian::ensure(&[&debian::BUILD])?;
     let target = home.join("build");
     let log_path = home.join("build.log");
     eprintln!(

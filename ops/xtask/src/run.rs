@@ -11,8 +11,7 @@ use crate::workspace::Workspace;
 pub(crate) const FUZZ_TARGETS: [&str; 3] = ["message", "sdp", "framing"];
 
 pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
-    debian::ensure(&debian::BUILD)?;
-    debian::ensure(&debian::PHONES)?;
+    debian::ensure(&[&debian::BUILD, &debian::PHONES])?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     eprintln!(
         "xtask: building Carillon and its demonstration; a first build takes minutes, a later one seconds"
@@ -27,9 +26,7 @@ pub(crate) fn demo(workspace: &Workspace, once: bool) -> Result<()> {
 
 /// Measures the product as it ships: the peers are Debian's, compiled with all optimisation too.
 pub(crate) fn bench(workspace: &Workspace, rest: &[String]) -> Result<()> {
-    debian::ensure(&debian::BUILD)?;
-    debian::ensure(&debian::PHONES)?;
-    debian::ensure(&debian::RIVALS)?;
+    debian::ensure(&[&debian::BUILD, &debian::PHONES, &debian::RIVALS])?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     let shipped = cargo.shipped()?;
     let mut command = cargo.program(Target::Bin("carillon-bench"))?;
@@ -61,8 +58,7 @@ pub(crate) fn simulate(workspace: &Workspace, arguments: &[String]) -> Result<()
 
 /// Real processes on hosts of their own; the run reads its own arguments.
 pub(crate) fn chaos(workspace: &Workspace, arguments: &[String]) -> Result<()> {
-    debian::ensure(&debian::BUILD)?;
-    debian::ensure(&debian::PHONES)?;
+    debian::ensure(&[&debian::BUILD, &debian::PHONES])?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     cargo.build(CARILLON)?;
     let mut command = cargo.program(Target::Bin("carillon-chaos"))?;

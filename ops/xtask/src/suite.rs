@@ -35,10 +35,11 @@ enum Ring {
 
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
     let wanted = |ring| options.only.is_none_or(|only| only == ring);
-    debian::ensure(&debian::BUILD)?;
-    if wanted(Ring::Integration) || wanted(Ring::Unit) {
-        debian::ensure(&debian::PHONES)?;
-    }
+    let phones: &[&str] = match wanted(Ring::Integration) || wanted(Ring::Unit) {
+        true => &debian::PHONES,
+        false => &[],
+    };
+    debian::ensure(&[&debian::BUILD, phones])?;
     let cargo = Cargo::with_rocksdb(workspace)?;
     let filter = options.filter.as_deref();
     if wanted(Ring::Unit) {

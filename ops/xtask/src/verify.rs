@@ -38,7 +38,7 @@ const GATES: [Gate; 7] = [
 
 /// Runs every gate even when one fails, so that one run tells all there is to mend.
 pub(crate) fn verify(workspace: &Workspace, options: &Options) -> Result<()> {
-    debian::ensure(&debian::BUILD)?;
+    debian::ensure(&[&debian::BUILD, &debian::ALERTS])?;
     let mut failed = Vec::new();
     for (name, gate) in GATES {
         eprintln!("\n==== {name}");

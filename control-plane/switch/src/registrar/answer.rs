@@ -17,8 +17,8 @@ impl Switch {
             response.headers.push(Name::Path, path.clone());
         }
         response.headers.push(Name::Supported, "path, outbound");
-        // RFC 5626 §6. Over UDP it would ask for STUN on the SIP port, which is not served.
-        if keeps_flow(changes) && pending.flow.transport.is_reliable() {
+        // RFC 5626 §6: the phone keeps its flow open, with empty lines on a stream and with STUN over UDP.
+        if keeps_flow(changes) {
             response.headers.push(Name::Require, "outbound");
         }
         self.answer(pending.key.clone(), response);
