@@ -143,7 +143,8 @@ impl Call {
         self.invite_later(turn, index);
     }
 
-    /// What comes back for INVITEs that a former owner has sent, by sockets that are still there, is ours.
+    /// What comes back for INVITEs that a former owner has sent, by sockets that are still there, is ours. One to which nothing
+    /// had come back may never have arrived, and nobody repeats it any more: it is sent again as it was.
     pub(crate) fn adopt_forks(&mut self, moved: &[usize]) {
         let adopted: Vec<Output> = self
             .forks
@@ -152,11 +153,22 @@ impl Call {
             .filter(|(index, fork)| !fork.is_quiet() && !moved.contains(index))
             .filter_map(|(_, fork)| {
                 let invite = fork.invite.as_ref()?;
-                Some(Output::Adopt {
-                    leg: fork.leg,
-                    transaction: invite.key,
-                    message: invite.message.clone(),
-                    flow: fork.target.flow,
+                let (leg, transaction, flow) = (fork.leg, invite.key, fork.target.flow);
+                let message = invite.message.clone();
+                let unheard = fork.is_alive() && fork.early.iter().next().is_none();
+                Some(match unheard {
+                    false => Output::Adopt {
+                        leg,
+                        transaction,
+                        message,
+                        flow,
+                    },
+                    true => Output::Request {
+                        leg,
+                        transaction,
+                        message,
+                        flow,
+                    },
                 })
             })
             .collect();

@@ -241,6 +241,40 @@ fn the_process_starts_again_while_bob_rings() {
 }
 
 #[test]
+fn the_process_starts_again_before_bob_has_heard_of_the_call() {
+    let story = |stage: &mut Stage| {
+        stage.alice_calls();
+        stage.starts_again();
+        stage.rings(BOB);
+        stage.picks_up(BOB);
+        stage.acks(ALICE);
+    };
+    check(
+        story,
+        &expect![[r#"
+        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+        0      - route 102 in default
+        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+        0      - commit
+        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        0      - the node starts again
+        0      - commit
+        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+        0      bob -> 180 1 INVITE
+        0      - commit lazily
+        0      alice <- 180 1 INVITE
+        0      bob -> 200 1 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+        0      bob <- ACK 1
+        0      - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+        0      - commit
+        0      alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+        0      alice -> ACK 1
+        0      - commit lazily
+    "#]],
+    );
+}
+
+#[test]
 fn both_phones_are_told_of_the_new_ports_of_a_media_server() {
     let story = |stage: &mut Stage| {
         stage.talk();
