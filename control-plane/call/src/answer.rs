@@ -77,6 +77,7 @@ impl Call {
             .expect("an answered fork has its INVITE");
         let (cseq, asked_s) = (invite.cseq, invite.session_interval_s);
         invite.forget_details();
+        fork.question = None;
         let mut leg = Leg::new(callee, dialog, fork.target.flow, fork.target.advertised);
         leg.peer = Features::of(response);
         leg.carrier = fork.target.carrier.clone();

@@ -83,7 +83,7 @@ impl Call {
     pub(crate) fn cancel_fork(&mut self, turn: &mut Turn<'_>, index: usize) {
         let elsewhere = self.answered_elsewhere();
         let fork = &mut self.forks[index];
-        let Some(invite) = fork.invite.as_ref().filter(|_| !fork.lost) else {
+        let Some(invite) = fork.first_invite().filter(|_| !fork.lost) else {
             return;
         };
         let Some(uri) = invite.message.uri() else {

@@ -23,6 +23,9 @@ pub(crate) struct Fork {
     pub(crate) credentials: Option<Credentials>,
     /// The INVITE that is out: what an heir needs to cancel it or to acknowledge its answer.
     pub(crate) invite: Option<SentInvite>,
+    /// What is asked of a phone that rang towards a node that has gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) question: Option<Box<Question>>,
     pub(crate) early: EarlyDialogs,
     pub(crate) heard: Vec<Heard>,
     /// PRACKs and CANCELs without final response.
@@ -64,6 +67,14 @@ pub(crate) struct SentInvite {
     pub(crate) session_interval_s: u32,
 }
 
+/// The INVITE by which a phone rang, while the re-INVITE that asks whether it has answered is in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    pub(crate) rang: SentInvite,
+    /// Times that it could not say.
+    pub(crate) unclear: u8,
+}
+
 /// What provisional responses of one early dialog have said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Heard {
@@ -91,11 +102,18 @@ impl Fork {
             state: ForkState::Waiting,
             credentials: None,
             invite: None,
+            question: None,
             early: EarlyDialogs::default(),
             heard: Vec::new(),
             sent: Vec::new(),
             sdp: Negotiation::default(),
         }
+    }
+
+    /// The INVITE by which it rings or rang: a CANCEL and the ACK of its answer go by that.
+    pub(crate) fn first_invite(&self) -> Option<&SentInvite> {
+        let question = self.question.as_ref().map(|question| &question.rang);
+        question.or(self.invite.as_ref())
     }
 
     /// It may still answer.

@@ -132,7 +132,7 @@ impl Call {
             ForkState::Over { .. } | ForkState::Won | ForkState::Waiting => return,
             // The answer to the CANCEL's INVITE has come here after all.
             ForkState::Questioned { .. } => return,
-            ForkState::Reinvited { .. } => return self.ring_anew(turn, index),
+            ForkState::Reinvited { .. } => return self.question_refused(turn, index, code),
             ForkState::Trying { .. }
             | ForkState::Proceeding
             | ForkState::Unwanted { .. }
@@ -161,7 +161,7 @@ impl Call {
             return;
         }
         fork.state = ForkState::Over { code };
-        fork.invite = None;
+        (fork.invite, fork.question) = (None, None);
         if self
             .media
             .early

@@ -8,12 +8,16 @@ use carillon_sip::{Method, Name};
 
 use crate::call::Call;
 use crate::compose::{SDP, abilities};
-use crate::fork::ForkState;
+use crate::fork::{ForkState, Question};
 use crate::turn::Turn;
 use crate::{LegId, Output};
 
 /// What a phone needs to stop ringing.
 const SILENCE_MS: u64 = 150;
+/// Between two questions to a phone that has not heard all of the first: the CANCEL is repeated meanwhile.
+const ASK_AGAIN_MS: u64 = 600;
+/// Answers that say nothing after which a phone is rung anew all the same.
+const QUESTIONS_UNCLEAR_MAX: u8 = 4;
 /// A phone that has no such dialog any more may not even say so.
 const ANSWER_MS: u64 = 800;
 
@@ -42,7 +46,7 @@ impl Call {
     /// An ACK ends the repetitions of a 200 that nobody has heard; a phone that rings does not mind.
     fn acknowledge_blindly(&mut self, turn: &mut Turn<'_>, index: usize) {
         let fork = &self.forks[index];
-        let Some(invite) = fork.invite.as_ref().filter(|invite| invite.offers) else {
+        let Some(invite) = fork.first_invite().filter(|invite| invite.offers) else {
             return;
         };
         let (leg, flow) = (fork.leg, fork.target.flow);
@@ -94,6 +98,10 @@ impl Call {
             }
         }
         message.set_body(SDP, invite.message.body.clone());
+        if fork.question.is_none() {
+            let rang = invite.clone();
+            fork.question = Some(Box::new(Question { rang, unclear: 0 }));
+        }
         (invite.key, invite.cseq) = (key, dialog.local_cseq());
         invite.message = message.clone();
         fork.state = ForkState::Reinvited {
@@ -109,16 +117,34 @@ impl Call {
         true
     }
 
+    /// A phone that is asked says no. One whose 200 waits for its ACK says 491, one that rings on 500: it has not heard the
+    /// ACK or the CANCEL, which are lost now and then, and is asked again. Any other has been silenced.
+    pub(crate) fn question_refused(&mut self, turn: &mut Turn<'_>, index: usize, code: u16) {
+        let question = self.forks[index].question.as_mut();
+        let unclear = question.filter(|question| {
+            matches!(code, 491 | 500) && question.unclear < QUESTIONS_UNCLEAR_MAX
+        });
+        let Some(question) = unclear else {
+            return self.ring_anew(turn, index);
+        };
+        question.unclear += 1;
+        self.acknowledge_blindly(turn, index);
+        self.forks[index].state = ForkState::Questioned {
+            ask_at_ms: turn.now_ms + ASK_AGAIN_MS,
+        };
+    }
+
     /// It does not ring any more: it is called again, by an INVITE that answers come back for.
     pub(crate) fn ring_anew(&mut self, turn: &mut Turn<'_>, index: usize) {
         let fork = &mut self.forks[index];
-        fork.invite = None;
+        (fork.invite, fork.question) = (None, None);
         fork.early.clear();
         fork.heard.clear();
         self.invite_later(turn, index);
     }
 
-    /// What comes back for INVITEs that a former owner has sent, by sockets that are still there, is ours.
+    /// What comes back for INVITEs that a former owner has sent, by sockets that are still there, is ours. One to which nothing
+    /// had come back may never have arrived, and nobody repeats it any more: it is sent again as it was.
     pub(crate) fn adopt_forks(&mut self, moved: &[usize]) {
         let adopted: Vec<Output> = self
             .forks
@@ -127,11 +153,22 @@ impl Call {
             .filter(|(index, fork)| !fork.is_quiet() && !moved.contains(index))
             .filter_map(|(_, fork)| {
                 let invite = fork.invite.as_ref()?;
-                Some(Output::Adopt {
-                    leg: fork.leg,
-                    transaction: invite.key,
-                    message: invite.message.clone(),
-                    flow: fork.target.flow,
+                let (leg, transaction, flow) = (fork.leg, invite.key, fork.target.flow);
+                let message = invite.message.clone();
+                let unheard = fork.is_alive() && fork.early.iter().next().is_none();
+                Some(match unheard {
+                    false => Output::Adopt {
+                        leg,
+                        transaction,
+                        message,
+                        flow,
+                    },
+                    true => Output::Request {
+                        leg,
+                        transaction,
+                        message,
+                        flow,
+                    },
                 })
             })
             .collect();

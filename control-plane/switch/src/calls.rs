@@ -432,12 +432,16 @@ impl Switch {
         if self.heirs.waiting.is_wanted(id) {
             self.say_again(id);
         }
+        self.hand_to(stored.owner, id);
     }
 
     /// A call has its record: from another node, unless it is ours.
     pub(crate) fn call_ended_elsewhere(&mut self, id: CallId) {
         if self.calls.get(id).is_some_and(|slot| !slot.recorded) {
             self.fence(id);
+        }
+        if self.heirs.waiting.is_wanted(id) {
+            self.say_again(id);
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use carillon_call::LegId;
-use carillon_model::{CallEntry, CallId, DialogKey, Flow, NodeId};
+use carillon_model::{CallEntry, CallId, DialogKey, Event, Flow, NodeId, State};
 use carillon_sip::transaction::{ClientKey, ServerKey, branch_owner, tag_owner};
 use carillon_sip::{Message, Method};
 
@@ -18,6 +18,10 @@ enum Place {
     Orphaned(CallId, NodeId),
     /// There is no such call, and this is known.
     Nowhere,
+    /// The call has ended a moment ago.
+    Over,
+    /// It was a call of a node that is down, and the replica knows nothing of it.
+    Unheard(DialogKey),
     /// This node cannot tell now.
     Unknown,
 }
@@ -38,11 +42,14 @@ impl Switch {
             Place::There(node) => {
                 // The node may take it to its grave. By a connection nobody repeats it, by datagrams perhaps not before the
                 // heir has asked the phone, which says that it has hung up.
+                let call = dialog
+                    .as_ref()
+                    .and_then(|dialog| self.state.call_of_dialog(dialog));
                 self.heirs
                     .waiting
-                    .sent_on(self.now_ms, node, flow, bytes.clone());
+                    .sent_on(self.now_ms, (node, call), flow, bytes.clone());
                 if let Some(dialog) = &dialog {
-                    self.trails.leave(self.now_ms, dialog, node);
+                    self.trails.remember(self.now_ms, dialog, node);
                 }
                 self.forward(node, flow, bytes);
                 false
@@ -64,9 +71,59 @@ impl Switch {
                 }
                 false
             }
+            Place::Over => {
+                self.answer_for_ended(&flow, message);
+                false
+            }
+            Place::Unheard(dialog) => {
+                self.answer_for_unheard(&flow, &dialog, message);
+                false
+            }
             Place::Unknown => {
                 self.keep_waiting(&flow, message);
                 false
+            }
+        }
+    }
+
+    /// Who hangs up is told that it has, also where the call came to its end in another way before.
+    fn answer_for_ended(&mut self, flow: &Flow, message: &Message) {
+        let code = match message.method() {
+            Some(Method::Ack) | None => {
+                self.counters.dropped += 1;
+                return;
+            }
+            Some(Method::Bye) => 200,
+            Some(_) => 481,
+        };
+        self.answer_at_once(flow, Message::response_to(message, code, ""));
+    }
+
+    /// The replica may lag behind what the node has committed before it went, until the cluster has answered us once more:
+    /// then there is no such call. One that never was committed may still go on at a node that is only cut off. So nothing
+    /// is said that ends a call which its phone does not end itself.
+    fn answer_for_unheard(&mut self, flow: &Flow, dialog: &DialogKey, message: &Message) {
+        let since_ms = self.sought.recall(self.now_ms, dialog);
+        if since_ms.is_none() {
+            self.sought.remember(self.now_ms, dialog, self.now_ms);
+        }
+        let known = since_ms.is_some_and(|since_ms| self.has_word_since(since_ms));
+        if known && self.quorum && message.method() == Some(&Method::Bye) {
+            self.answer_at_once(flow, Message::response_to(message, 481, ""));
+        } else {
+            self.keep_waiting(flow, message);
+        }
+    }
+
+    /// Remembers the dialogs of calls that have ended since the state was `before`.
+    pub(crate) fn note_ended(&mut self, before: &State, events: &[Event]) {
+        for event in events {
+            if let Event::CallEnded(call) = event
+                && let Some(stored) = before.calls().get(call)
+            {
+                for dialog in &stored.dialogs {
+                    self.ended.remember(self.now_ms, dialog, ());
+                }
             }
         }
     }
@@ -88,17 +145,20 @@ impl Switch {
         if let Some(stored) = stored.cloned() {
             return self.place_of_stored(&stored, forwarded);
         }
-        if let Some(node) = self.trails.follow(self.now_ms, dialog)
+        if let Some(node) = self.trails.recall(self.now_ms, dialog)
             && !forwarded
             && self.state.nodes().contains(&node)
             && !self.nodes_down.contains(&node)
         {
             return Place::There(node);
         }
+        if self.ended.recall(self.now_ms, dialog).is_some() {
+            return Place::Over;
+        }
         match tag_owner(&dialog.local_tag) {
             // Never was ours.
             None => Place::Nowhere,
-            Some(node) if self.nodes_down.contains(&node) => Place::Unknown,
+            Some(node) if self.nodes_down.contains(&node) => Place::Unheard(dialog.clone()),
             Some(node)
                 if node != self.config.node && !forwarded && self.state.nodes().contains(&node) =>
             {
@@ -112,8 +172,13 @@ impl Switch {
     fn place_of_stored(&mut self, stored: &CallEntry, forwarded: bool) -> Place {
         match stored.owner {
             owner if owner == self.config.node => {
-                if self.resumed && self.is_tenured() && self.resume(stored) {
+                if !self.resumed || !self.is_tenured() {
+                    Place::Unknown
+                } else if self.resume(stored) {
                     Place::Here
+                } else if self.records.contains(stored.id) {
+                    // It has ended here, and its record is on its way.
+                    Place::Over
                 } else {
                     Place::Unknown
                 }

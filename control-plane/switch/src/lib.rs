@@ -21,6 +21,7 @@ mod identify;
 mod input;
 mod inside;
 mod media;
+mod memory;
 mod moves;
 mod offenders;
 mod perform;
@@ -32,7 +33,6 @@ mod registrar;
 mod route;
 mod switch;
 mod tenure;
-mod trails;
 mod trunk;
 mod waiting;
 

@@ -9,6 +9,7 @@ use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
 use crate::heirs::Heirs;
+use crate::memory::Memory;
 use crate::moves::Moves;
 use crate::offenders::Offenders;
 use crate::proposals::Proposals;
@@ -16,7 +17,6 @@ use crate::qualify::Qualifier;
 use crate::records::Records;
 use crate::registrar::{Batches, Locals};
 use crate::tenure::Tenure;
-use crate::trails::Trails;
 use crate::trunk::Trunks;
 use crate::{Config, Counters, Input, Load, Notice, Output};
 
@@ -30,7 +30,12 @@ pub struct Switch {
     pub(crate) resumed: bool,
     pub(crate) tenure: Tenure,
     pub(crate) heirs: Heirs,
-    pub(crate) trails: Trails,
+    /// Which node was handed a request of a dialog.
+    pub(crate) trails: Memory<NodeId>,
+    /// Dialogs of calls that have ended.
+    pub(crate) ended: Memory<()>,
+    /// Dialogs of nodes that are down and of which the replica knew nothing, and since when they are asked for.
+    pub(crate) sought: Memory<u64>,
     pub(crate) draining: bool,
     pub(crate) quorum: bool,
     pub(crate) transactions: Layer,
@@ -81,7 +86,9 @@ impl Switch {
             resumed: false,
             tenure: Tenure::default(),
             heirs: Heirs::default(),
-            trails: Trails::default(),
+            trails: Memory::new(),
+            ended: Memory::new(),
+            sought: Memory::new(),
             draining: false,
             quorum: true,
             transactions,
@@ -270,8 +277,9 @@ impl Switch {
     }
 
     fn state_changed(&mut self, state: Arc<State>, events: &[Event]) {
-        self.state = state;
+        let before = std::mem::replace(&mut self.state, state);
         self.note_cluster_time();
+        self.note_ended(&before, events);
         if self.guard.realm() != self.state.realm() {
             self.guard = Guard::new(self.state.realm());
         }

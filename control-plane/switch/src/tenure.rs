@@ -69,6 +69,12 @@ impl Switch {
         fresh || !needs_lease(&self.state, self.config.node)
     }
 
+    /// Whether the cluster has answered something that was asked after this: all that was committed before is known here.
+    pub(crate) fn has_word_since(&self, since_ms: u64) -> bool {
+        let asked_ms = self.tenure.until_ms.saturating_sub(LEASE_TTL_MS);
+        self.tenure.epoch.is_some() && asked_ms > since_ms
+    }
+
     /// Whether it will hold the lease for long enough to finish what it begins now. Who is cut off sees the leases of the
     /// others lapse at most a renewal before its own: it must not take that for their end.
     pub(crate) fn may_inherit(&self) -> bool {

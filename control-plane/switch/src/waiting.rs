@@ -29,12 +29,16 @@ struct Parked {
     flow: Flow,
     bytes: Bytes,
     until_ms: u64,
+    /// Whose call it was then.
+    owner: Option<NodeId>,
 }
 
 /// A request that another node was handed.
 struct SentOn {
     at_ms: u64,
     node: NodeId,
+    /// The call, where the replica knew it.
+    call: Option<CallId>,
     flow: Flow,
     bytes: Bytes,
 }
@@ -71,7 +75,13 @@ impl Waiting {
     }
 
     /// Remembers a request that was handed to another node.
-    pub(crate) fn sent_on(&mut self, at_ms: u64, node: NodeId, flow: Flow, bytes: Bytes) {
+    pub(crate) fn sent_on(
+        &mut self,
+        at_ms: u64,
+        (node, call): (NodeId, Option<CallId>),
+        flow: Flow,
+        bytes: Bytes,
+    ) {
         while self
             .sent_on
             .front()
@@ -82,6 +92,7 @@ impl Waiting {
         self.sent_on.push_back(SentOn {
             at_ms,
             node,
+            call,
             flow,
             bytes,
         });
@@ -96,6 +107,7 @@ impl Switch {
             flow,
             bytes: bytes.clone(),
             until_ms: self.now_ms + HEIR_LIMIT_MS,
+            owner: self.owner_of(call),
         };
         if !self.heirs.waiting.add(call, parked) {
             return self.cannot_answer(flow, &bytes);
@@ -104,9 +116,13 @@ impl Switch {
         self.heirs_due();
     }
 
+    fn owner_of(&self, call: CallId) -> Option<NodeId> {
+        self.state.calls().get(&call).map(|call| call.owner)
+    }
+
     /// Messages for a call that has an owner again, or has ended, are handled as if they came now.
     pub(crate) fn say_again(&mut self, call: CallId) {
-        let owner = self.state.calls().get(&call).map(|call| call.owner);
+        let owner = self.owner_of(call);
         if owner.is_some_and(|owner| self.is_suspect(owner)) {
             return;
         }
@@ -116,9 +132,19 @@ impl Switch {
         }
     }
 
-    /// What has waited for too long is answered as what cannot be answered.
+    /// What has waited for too long is answered as what cannot be answered. An end, or a new owner, that was seen without
+    /// its event is not missed.
     pub(crate) fn waiting_due(&mut self) {
         let now_ms = self.now_ms;
+        let state = &self.state;
+        let waiting = self.heirs.waiting.calls.iter();
+        let settled = waiting.filter(|(call, waiting)| {
+            let owner = state.calls().get(call).map(|call| call.owner);
+            waiting.iter().all(|parked| parked.owner != owner)
+        });
+        for call in settled.map(|(call, _)| *call).collect::<Vec<_>>() {
+            self.say_again(call);
+        }
         let mut late = Vec::new();
         self.heirs.waiting.calls.retain(|_, waiting| {
             let (over, still) = std::mem::take(waiting)
@@ -135,10 +161,23 @@ impl Switch {
 
     /// Requests that a node may have taken with it.
     pub(crate) fn heard_nothing_from(&mut self, node: NodeId) {
+        self.take_back(|sent| sent.node == node);
+    }
+
+    /// A call has another owner: what its former one was handed may never have been done, or heard there.
+    pub(crate) fn hand_to(&mut self, owner: NodeId, call: CallId) {
+        self.take_back(|sent| sent.call == Some(call) && sent.node != owner);
+    }
+
+    /// Requests that were handed to a node are handled as if they came now.
+    fn take_back(&mut self, which: impl Fn(&SentOn) -> bool) {
         let now_ms = self.now_ms;
+        if !self.heirs.waiting.sent_on.iter().any(&which) {
+            return;
+        }
         let (taken, kept) = std::mem::take(&mut self.heirs.waiting.sent_on)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|sent| sent.node == node);
+            .partition::<VecDeque<_>, _>(which);
         self.heirs.waiting.sent_on = kept;
         for SentOn {
             at_ms, flow, bytes, ..

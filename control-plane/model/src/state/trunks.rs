@@ -45,11 +45,12 @@ impl State {
         lease.has_lapsed(now_ms) || lease.lasts_with_node() && self.is_lost(lease.holder, now_ms)
     }
 
-    /// A node that never had a lease was alone: only its removal ends what it holds.
+    /// Who has claimed its lease anew and has not shown yet that it heard the answer may be deaf. A node that never had one
+    /// was alone: only its removal ends what it holds.
     fn is_lost(&self, node: NodeId, now_ms: u64) -> bool {
         let resource = crate::lease::node_resource(node);
         match self.leases.get(&resource) {
-            Some(lease) => lease.has_lapsed(now_ms),
+            Some(_) => self.has_gone(node, now_ms),
             None => !self.nodes.contains(&node),
         }
     }
@@ -57,11 +58,7 @@ impl State {
     /// Whether a node may be given what lasts as long as its node lease: it holds that, or needs none because it is alone.
     pub(crate) fn may_hold(&self, node: NodeId, now_ms: u64) -> Result<(), LeaseOutcome> {
         let alone = self.nodes.len() <= 1;
-        let alive = self
-            .leases
-            .get(&crate::lease::node_resource(node))
-            .is_some_and(|lease| !lease.has_lapsed(now_ms));
-        if alone || alive {
+        if alone || !self.has_gone(node, now_ms) {
             Ok(())
         } else {
             Err(LeaseOutcome::Lost)

@@ -13,6 +13,7 @@ mod calls;
 mod carrier;
 mod commits;
 mod furnish;
+mod gap;
 mod habits;
 mod limits;
 mod media;

@@ -250,7 +250,21 @@ impl Cluster {
             version: String::new(),
         };
         self.apply(Command::Node(NodeCommand::Start(node)));
-        self.claim(node_resource(NodeId(id)), id, 900);
+        self.lives(id);
+    }
+
+    /// It claims its lease and hears that it is granted.
+    fn lives(&mut self, id: u64) {
+        let granted = self.claim(node_resource(NodeId(id)), id, 900);
+        let LeaseOutcome::Granted { epoch } = granted else {
+            panic!("{granted:?}")
+        };
+        let renew = LeaseCommand::Renew {
+            resource: node_resource(NodeId(id)),
+            holder: NodeId(id),
+            epoch,
+        };
+        self.apply(Command::Lease(renew));
     }
 
     fn claim(&mut self, resource: String, node: u64, ttl_ms: u64) -> LeaseOutcome {
@@ -303,9 +317,27 @@ fn a_trunk_is_its_owners_for_as_long_as_that_node_lives() {
     // Its own node lease has lapsed as well: it may take nothing.
     assert_eq!(cluster.claim_trunk(trunk, 2), LeaseOutcome::Lost);
     cluster.claim(node_resource(NodeId(2)), 2, 900);
+    // Nobody knows yet whether it hears.
+    assert_eq!(cluster.claim_trunk(trunk, 2), LeaseOutcome::Lost);
+    cluster.lives(2);
     assert_eq!(cluster.claim_trunk(trunk, 2), granted(2));
     assert!(matches!(cluster.report(trunk, 1, 1), Outcome::Rejected(_)));
     assert_eq!(cluster.report(trunk, 2, 2), Outcome::Done);
+}
+
+#[test]
+fn a_node_that_claims_and_is_deaf_to_the_answer_does_not_keep_its_trunk() {
+    let mut cluster = Cluster::new();
+    (1..=2).for_each(|id| cluster.node(id));
+    let trunk = trunk(&mut cluster, "carrier");
+    cluster.claim_trunk(trunk, 1);
+    cluster.at.now_ms += 901;
+    cluster.lives(2);
+    cluster.claim(node_resource(NodeId(1)), 1, 900);
+    assert!(matches!(
+        cluster.claim_trunk(trunk, 2),
+        LeaseOutcome::Granted { epoch: Epoch(2) }
+    ));
 }
 
 #[test]
