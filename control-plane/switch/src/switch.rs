@@ -9,6 +9,7 @@ use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
 use crate::heirs::Heirs;
+use crate::leave::Going;
 use crate::memory::Memory;
 use crate::moves::Moves;
 use crate::offenders::Offenders;
@@ -36,7 +37,7 @@ pub struct Switch {
     pub(crate) ended: Memory<()>,
     /// Dialogs of nodes that are down and of which the replica knew nothing, and since when they are asked for.
     pub(crate) sought: Memory<u64>,
-    pub(crate) draining: bool,
+    pub(crate) going: Going,
     pub(crate) quorum: bool,
     pub(crate) transactions: Layer,
     pub(crate) guard: Guard,
@@ -89,7 +90,7 @@ impl Switch {
             trails: Memory::new(),
             ended: Memory::new(),
             sought: Memory::new(),
-            draining: false,
+            going: Going::Staying,
             quorum: true,
             transactions,
             offenders: Offenders::new(),
@@ -133,10 +134,8 @@ impl Switch {
             }
             Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
             Input::Resolved { server, ways } => self.resolved(&server, ways),
-            Input::Drain => {
-                self.draining = true;
-                self.trunks_due();
-            }
+            Input::Drain => self.drain(),
+            Input::Leave => self.leave(),
         }
         self.settle();
     }
@@ -308,7 +307,11 @@ impl Switch {
         }
     }
 
-    pub(crate) fn put(&mut self, output: Output) {
+    pub(crate) fn put(&mut self, mut output: Output) {
+        if let Output::Send { flow, .. } = &mut output {
+            // Who came by the sockets of a node that has gone is answered by ours.
+            *flow = self.living_flow(*flow).unwrap_or(*flow);
+        }
         self.counters.count(&output);
         self.outputs.push_back(output);
     }

@@ -2,29 +2,10 @@
 
 use anyhow::{Context, Result};
 use carillon_testkit::wait::talk_for;
-use clap::ValueEnum;
 use std::time::{Duration, Instant};
 
+use crate::kind::Kind;
 use crate::stage::Stage;
-
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Kind {
-    FollowerKilled,
-    LeaderKilled,
-    OwnerKilled,
-    /// SIGSTOP, and SIGCONT later.
-    NodeStopped,
-    /// One control node on one side, the others on the other.
-    Partition,
-    /// What one control node sends to the others is lost.
-    OneWay,
-    /// All processes at once.
-    PowerCut,
-    /// Every control node ends in good order and starts again, one after the other.
-    RollingRestart,
-    MediaServerKilled,
-}
 
 /// A fault that lasts.
 #[derive(Debug)]
@@ -32,7 +13,7 @@ pub(crate) struct Fault {
     pub(crate) at: Instant,
     /// The control nodes that serve nobody, or only a minority.
     pub(crate) victims: Vec<usize>,
-    remedy: Remedy,
+    remedies: Vec<Remedy>,
 }
 
 #[derive(Debug)]
@@ -40,188 +21,126 @@ enum Remedy {
     Start(Vec<String>),
     Continue(String),
     Heal,
-    Nothing,
+    /// There is room on the disk again, and the node that had none starts.
+    MakeRoom(String),
 }
 
-impl Kind {
-    /// Those that a run draws from. A call does not outlast its media server yet: that one is played by name only.
-    pub(crate) const DRAWN: [Self; 8] = [
-        Self::FollowerKilled,
-        Self::LeaderKilled,
-        Self::OwnerKilled,
-        Self::NodeStopped,
-        Self::Partition,
-        Self::OneWay,
-        Self::PowerCut,
-        Self::RollingRestart,
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::FollowerKilled => "follower killed",
-            Self::LeaderKilled => "leader killed",
-            Self::OwnerKilled => "owner killed",
-            Self::NodeStopped => "node stopped",
-            Self::Partition => "partition 1:2",
-            Self::OneWay => "one way cut",
-            Self::PowerCut => "power cut",
-            Self::RollingRestart => "rolling restart",
-            Self::MediaServerKilled => "media killed",
-        }
-    }
-
-    /// How long it lasts.
-    pub(crate) fn lasts(self) -> Duration {
-        match self {
-            Self::FollowerKilled | Self::LeaderKilled | Self::OwnerKilled => Duration::from_secs(5),
-            Self::NodeStopped | Self::Partition | Self::OneWay => Duration::from_secs(8),
-            Self::MediaServerKilled => Duration::from_secs(3),
-            Self::PowerCut | Self::RollingRestart => Duration::ZERO,
-        }
-    }
-
-    /// Whether no process is left that could answer anything.
-    pub(crate) fn leaves_nobody(self) -> bool {
-        self == Self::PowerCut
-    }
-
-    /// Whether established calls and their media outlast it. A power cut takes the phones' side of them too.
-    pub(crate) fn spares_calls(self) -> bool {
-        match self {
-            Self::FollowerKilled
-            | Self::LeaderKilled
-            | Self::OwnerKilled
-            | Self::NodeStopped
-            | Self::Partition
-            | Self::OneWay
-            | Self::RollingRestart
-            | Self::MediaServerKilled => true,
-            Self::PowerCut => false,
-        }
-    }
-
-    /// Whether the media path has nothing to do with it.
-    pub(crate) fn spares_media(self) -> bool {
-        self.spares_calls() && self != Self::MediaServerKilled
-    }
-
-    /// Whether the other control nodes are a majority that nothing ails.
-    pub(crate) fn leaves_survivors(self) -> bool {
-        match self {
-            Self::FollowerKilled
-            | Self::LeaderKilled
-            | Self::OwnerKilled
-            | Self::NodeStopped
-            | Self::Partition
-            | Self::OneWay => true,
-            Self::PowerCut | Self::RollingRestart | Self::MediaServerKilled => false,
-        }
-    }
-
-    /// Whether the victims are cut off from the quorum and still can be asked.
-    pub(crate) fn leaves_a_minority(self) -> bool {
-        self == Self::Partition
-    }
-
-    /// Breaks something. `draw` gives a number below its argument.
-    pub(crate) fn inject(
-        self,
-        stage: &mut Stage,
-        mut draw: impl FnMut(usize) -> usize,
-    ) -> Result<Fault> {
-        let count = stage.nodes();
-        let any = 1 + draw(count);
-        let victim = match self {
-            Self::FollowerKilled => {
-                let leader = stage.leader()?;
-                let others: Vec<usize> = (1..=count).filter(|node| *node != leader).collect();
-                others[draw(others.len())]
-            }
-            Self::LeaderKilled => stage.leader()?,
-            Self::OwnerKilled => stage.owner()?,
-            Self::NodeStopped
-            | Self::Partition
-            | Self::OneWay
-            | Self::PowerCut
-            | Self::RollingRestart
-            | Self::MediaServerKilled => any,
-        };
-        let name = stage.name(victim);
-        let at = Instant::now();
-        let (victims, remedy) = match self {
-            Self::FollowerKilled | Self::LeaderKilled | Self::OwnerKilled => {
-                stage.lab.kill(&name)?;
-                (vec![victim], Remedy::Start(vec![name]))
-            }
-            Self::NodeStopped => {
-                stage.lab.run(["kill", &name, "--signal", "STOP"])?;
-                (vec![victim], Remedy::Continue(name))
-            }
-            Self::Partition | Self::OneWay => {
-                for other in (1..=count).filter(|other| *other != victim) {
-                    let other = stage.name(other);
-                    let mut command = vec!["cut", name.as_str(), other.as_str()];
-                    if self == Self::OneWay {
-                        command.push("--one-way");
-                    }
-                    stage.lab.run(command)?;
-                }
-                (vec![victim], Remedy::Heal)
-            }
-            Self::PowerCut => {
-                let names: Vec<String> = stage
-                    .lab
-                    .lab
-                    .processes()
-                    .map(|(name, _)| name.to_owned())
-                    .collect();
-                for name in &names {
-                    stage.lab.kill(name)?;
-                }
-                ((1..=count).collect(), Remedy::Start(names))
-            }
-            Self::RollingRestart => {
-                roll(stage)?;
-                (Vec::new(), Remedy::Nothing)
-            }
-            Self::MediaServerKilled => {
-                let servers = &stage.lab.lab.media;
-                let server = servers.get(draw(servers.len())).context("a media server")?;
-                let name = server.name.clone();
-                stage.lab.kill(&name)?;
-                (Vec::new(), Remedy::Start(vec![name]))
-            }
-        };
-        // What takes several steps has happened after the last of them.
-        let at = match self {
-            Self::Partition | Self::OneWay | Self::PowerCut => Instant::now(),
-            Self::FollowerKilled
-            | Self::LeaderKilled
-            | Self::OwnerKilled
-            | Self::NodeStopped
-            | Self::RollingRestart
-            | Self::MediaServerKilled => at,
-        };
-        Ok(Fault {
-            at,
-            victims,
-            remedy,
-        })
-    }
-}
-
-/// Each node ends as an operator would end it, and is back before the next one goes.
-fn roll(stage: &mut Stage) -> Result<()> {
-    for node in 1..=stage.nodes() {
-        let name = stage.name(node);
-        if stage.lab.run(["kill", &name, "--signal", "TERM"]).is_err() {
-            // Its calls last longer than its patience.
+/// Breaks something. `draw` gives a number below its argument.
+pub(crate) fn inject(
+    kind: Kind,
+    stage: &mut Stage,
+    mut draw: impl FnMut(usize) -> usize,
+) -> Result<Fault> {
+    let victim = victim(kind, stage, &mut draw)?;
+    let name = stage.name(victim);
+    let server = stage.lab.lab.media[draw(stage.lab.lab.media.len())]
+        .name
+        .clone();
+    let began = Instant::now();
+    let (victims, remedies) = match kind {
+        Kind::FollowerKilled | Kind::LeaderKilled | Kind::OwnerKilled | Kind::TrunkOwnerKilled => {
             stage.lab.kill(&name)?;
+            (vec![victim], vec![Remedy::Start(vec![name])])
         }
-        stage.lab.start(&name)?;
-        stage.until_healed()?;
+        Kind::SiteLost => {
+            stage.lab.kill(&name)?;
+            stage.lab.kill(&server)?;
+            (vec![victim], vec![Remedy::Start(vec![name, server])])
+        }
+        Kind::NodeStopped => {
+            stage.lab.run(["kill", &name, "--signal", "STOP"])?;
+            (vec![victim], vec![Remedy::Continue(name)])
+        }
+        Kind::Partition | Kind::OneWay | Kind::Bridge => {
+            cut(kind, stage, victim)?;
+            (vec![victim], vec![Remedy::Heal])
+        }
+        Kind::DiskFull => {
+            stage.fill_disk()?;
+            (vec![victim], vec![Remedy::MakeRoom(name)])
+        }
+        Kind::PowerCut => {
+            let names: Vec<String> = stage.names();
+            for name in &names {
+                stage.lab.kill(name)?;
+            }
+            let all = (1..=stage.nodes()).collect();
+            (all, vec![Remedy::Start(names)])
+        }
+        Kind::RollingRestart => {
+            for name in stage.names() {
+                restart(stage, &name)?;
+            }
+            (Vec::new(), Vec::new())
+        }
+        Kind::MediaServerKilled => {
+            stage.lab.kill(&server)?;
+            (Vec::new(), vec![Remedy::Start(vec![server])])
+        }
+        Kind::MediaServerDrained => {
+            restart(stage, &server)?;
+            (Vec::new(), Vec::new())
+        }
+    };
+    // What takes several steps has happened after the last of them.
+    let at = match kind {
+        Kind::Partition | Kind::OneWay | Kind::Bridge | Kind::PowerCut => Instant::now(),
+        _ => began,
+    };
+    Ok(Fault {
+        at,
+        victims,
+        remedies,
+    })
+}
+
+/// The control node that it happens to, counted from 1.
+fn victim(kind: Kind, stage: &Stage, draw: &mut impl FnMut(usize) -> usize) -> Result<usize> {
+    let count = stage.nodes();
+    match kind {
+        Kind::FollowerKilled | Kind::Bridge => {
+            let leader = stage.leader()?;
+            let others: Vec<usize> = (1..=count).filter(|node| *node != leader).collect();
+            Ok(others[draw(others.len())])
+        }
+        Kind::LeaderKilled => stage.leader(),
+        Kind::OwnerKilled | Kind::SiteLost => stage.owner(),
+        Kind::TrunkOwnerKilled => stage.trunk_owner(),
+        Kind::DiskFull => stage.node_with_small_disk().context("a small disk"),
+        Kind::NodeStopped
+        | Kind::Partition
+        | Kind::OneWay
+        | Kind::PowerCut
+        | Kind::RollingRestart
+        | Kind::MediaServerKilled
+        | Kind::MediaServerDrained => Ok(1 + draw(count)),
+    }
+}
+
+/// Cuts a node off from the others, or from the leader alone.
+fn cut(kind: Kind, stage: &Stage, victim: usize) -> Result<()> {
+    let name = stage.name(victim);
+    let leader = stage.leader()?;
+    let others = (1..=stage.nodes()).filter(|other| *other != victim);
+    for other in others.filter(|other| kind != Kind::Bridge || *other == leader) {
+        let other = stage.name(other);
+        let mut command = vec!["cut", name.as_str(), other.as_str()];
+        if kind == Kind::OneWay {
+            command.push("--one-way");
+        }
+        stage.lab.run(command)?;
     }
     Ok(())
+}
+
+/// A process ends as an operator would end it, and is back before the next one goes.
+fn restart(stage: &mut Stage, name: &str) -> Result<()> {
+    stage
+        .lab
+        .run(["kill", name, "--signal", "TERM"])
+        .with_context(|| format!("{name} does not end when it is asked to"))?;
+    stage.lab.start(name)?;
+    stage.until_healed()
 }
 
 impl Fault {
@@ -232,11 +151,19 @@ impl Fault {
 
     /// All is as before.
     pub(crate) fn lift(self, stage: &mut Stage) -> Result<()> {
-        match self.remedy {
-            Remedy::Start(names) => stage.lab.start_together(&names),
-            Remedy::Continue(name) => stage.lab.run(["kill", &name, "--signal", "CONT"]),
-            Remedy::Heal => stage.lab.run(["heal"]),
-            Remedy::Nothing => Ok(()),
+        for remedy in self.remedies {
+            match remedy {
+                Remedy::Start(names) => stage.lab.start_together(&names)?,
+                Remedy::Continue(name) => stage.lab.run(["kill", &name, "--signal", "CONT"])?,
+                Remedy::Heal => stage.lab.run(["heal"])?,
+                Remedy::MakeRoom(name) => {
+                    stage.empty_disk()?;
+                    if !stage.lab.is_running(&name)? {
+                        stage.lab.start(&name)?;
+                    }
+                }
+            }
         }
+        Ok(())
     }
 }

@@ -3,19 +3,24 @@
 //!
 //! It looks at Carillon from outside, as its phones and its administrator do, and knows nothing of its inside.
 
+mod disk;
 mod evidence;
 mod injection;
 mod invariants;
+mod kind;
 mod load;
+mod record;
 mod run;
 mod stage;
 mod table;
+mod trunk;
 
 use anyhow::Result;
 use clap::Parser;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use injection::Kind;
+use kind::Kind;
 
 #[derive(Parser)]
 #[command(
@@ -39,7 +44,7 @@ struct Options {
     #[arg(long, default_value_t = 4)]
     calls: u32,
     /// Couples that call each other again and again
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     visitors: u32,
     /// Milliseconds between two calls of such a couple
     #[arg(long, default_value_t = 2_000)]
@@ -50,6 +55,12 @@ struct Options {
     /// Milliseconds between two writes at each node
     #[arg(long, default_value_t = 400)]
     write_every_ms: u64,
+    /// A file that gets all that was seen of each injection, a line of JSON each
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Judge what must hold on any machine, and only print how long it took
+    #[arg(long)]
+    without_times: bool,
 }
 
 fn main() -> ExitCode {

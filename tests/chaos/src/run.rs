@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::Options;
 use crate::evidence::Evidence;
-use crate::injection::Kind;
+use crate::injection;
 use crate::invariants;
+use crate::kind::Kind;
 use crate::load::{Couple, Order, Report, Standing, Visitors, Who, Write, Writers};
+use crate::record::{self, Records};
 use crate::stage::{FIRST_LINE, Stage};
 
 /// From a fault to the requests that phones send in their calls: by then an heir has called them.
@@ -20,6 +22,8 @@ const ASKED_AFTER: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(2);
 /// A call ends with its phones, and its record is written.
 const RECORDED_WITHIN: Duration = Duration::from_secs(90);
+/// A trunk that lost its owner has another by then, on a busy machine too.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 struct Run {
     stage: Stage,
@@ -45,31 +49,31 @@ impl Draw {
 
 /// Plays a whole run; what was seen, and which promises are broken.
 pub(crate) fn run(options: &Options) -> Result<(Vec<Evidence>, Vec<String>)> {
-    let mut run = Run::begin(options)?;
+    let chosen = match options.only.as_slice() {
+        [] => Kind::ALL.to_vec(),
+        chosen => chosen.to_vec(),
+    };
+    let mut run = Run::begin(options, chosen.contains(&Kind::DiskFull))?;
+    let mut records = options.record.as_deref().map(Records::begin).transpose()?;
     let (mut seen, mut broken) = (Vec::new(), Vec::new());
     let until = Instant::now() + Duration::from_secs(60 * options.minutes);
     let mut bag = Vec::new();
     while Instant::now() < until && options.faults.is_none_or(|most| seen.len() < most) {
         if bag.is_empty() {
-            bag = match options.only.as_slice() {
-                [] => Kind::DRAWN.to_vec(),
-                chosen => chosen.to_vec(),
-            };
+            bag.clone_from(&chosen);
         }
         let kind = bag.swap_remove(run.draw.below(bag.len()));
         let evidence = run
             .injure(kind)
             .with_context(|| format!("fault {}, {}", seen.len() + 1, kind.name()))?;
-        let breaches = invariants::judge(&evidence);
-        println!(
-            "{}: node {:?}, write outage {:?}, longest gap {:?}, slowest answer {:?}, {} broken",
-            kind.name(),
-            evidence.victims,
-            evidence.write_outage(),
-            evidence.longest_gap(),
-            evidence.slowest_answer(),
-            breaches.len()
-        );
+        let mut breaches = invariants::judge(&evidence);
+        if !options.without_times {
+            breaches.extend(invariants::judge_times(&evidence));
+        }
+        println!("{}", record::line(&evidence, breaches.len()));
+        if let Some(records) = &mut records {
+            records.add(&evidence, run.stage.nodes_by_address(), &breaches)?;
+        }
         for breach in &breaches {
             println!("  {breach}");
         }
@@ -86,9 +90,9 @@ pub(crate) fn run(options: &Options) -> Result<(Vec<Evidence>, Vec<String>)> {
 }
 
 impl Run {
-    fn begin(options: &Options) -> Result<Self> {
+    fn begin(options: &Options, small_disk: bool) -> Result<Self> {
         let lines = 2 * (options.calls + options.visitors) + options.idle_lines;
-        let stage = Stage::up(lines)?;
+        let stage = Stage::up(lines, small_disk)?;
         let nodes = u32::try_from(stage.nodes())?;
         let node = |number: u32| usize::try_from(1 + number % nodes);
         let couple = |number: u32| -> Result<Couple> {
@@ -139,8 +143,12 @@ impl Run {
         self.connect_all()?;
         let contacts_before = self.stage.contacts(1)?;
         let draw = &mut self.draw;
-        let fault = kind.inject(&mut self.stage, |sides| draw.below(sides))?;
+        let fault = injection::inject(kind, &mut self.stage, |sides| draw.below(sides))?;
         let (at, victims) = (fault.at, fault.victims.clone());
+        let led = match kind.leaves_survivors() {
+            true => self.stage.led_by_others(&victims, at + ASKED_AFTER),
+            false => None,
+        };
         if kind.spares_calls() {
             fault.last_until(ASKED_AFTER);
             self.ask_all()?;
@@ -150,16 +158,23 @@ impl Run {
                 .try_for_each(|call| call.order(Order::Forget))?;
         }
         fault.last_until(kind.lasts());
+        let running = self.stage.running(&victims)?;
         let lifted = Instant::now();
         fault.lift(&mut self.stage)?;
         self.stage.until_healed()?;
         talk_for(CALM);
+        if kind.leaves_nobody() {
+            self.until_somebody_talks(lifted);
+        }
+        self.until_the_carrier_has_one_contact();
         let calls = self.reports()?;
         let evidence = Evidence {
             kind,
             at,
             lifted,
             victims,
+            running,
+            led,
             calls,
             writes: self.writes_since(at),
             missing_writes: self.missing_writes()?,
@@ -171,8 +186,35 @@ impl Run {
                 .into_iter()
                 .filter(|attempt| attempt.began >= at)
                 .collect(),
+            registered: self.stage.carrier.account(),
+            carrier_contacts: self.stage.carrier.contacts(),
         };
         Ok(evidence)
+    }
+
+    /// Whoever calls after a power cut is connected some time; if not, that is judged.
+    fn until_somebody_talks(&self, lifted: Instant) {
+        let talked = || {
+            let attempts = self.visitors.attempts();
+            let mut later = attempts.iter().filter(|attempt| attempt.ended >= lifted);
+            later.any(|attempt| attempt.failure.is_none())
+        };
+        let waited = eventually("somebody talks", RECORDED_WITHIN, || {
+            Ok(talked().then_some(()))
+        });
+        if let Err(error) = waited {
+            println!("  {error:#}");
+        }
+    }
+
+    /// An owner takes the contacts of former ones away when it registers; if it does not, that is judged.
+    fn until_the_carrier_has_one_contact(&self) {
+        let waited = eventually("the carrier has one contact", SETTLED_WITHIN, || {
+            Ok((self.stage.carrier.contacts().len() == 1).then_some(()))
+        });
+        if let Err(error) = waited {
+            println!("  {error:#}");
+        }
     }
 
     /// One phone of each call asks something: every third hangs up, the others ask for the same session again.

@@ -5,17 +5,20 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::evidence::Evidence;
-use crate::injection::Kind;
-use crate::load::Failure;
+use crate::kind::Kind;
+use crate::record::why;
 
-const TITLES: [&str; 9] = [
+const TITLES: [&str; 12] = [
     "fault",
     "times",
+    "leader ms, worst",
     "write outage ms, median",
     "worst",
+    "slowest refusal ms",
     "longest RTP gap ms, median",
     "worst",
     "slowest answer ms",
+    "trunk or first call ms, worst",
     "dropped calls",
     "new calls that failed",
 ];
@@ -45,22 +48,25 @@ pub(crate) fn table(all: &[Evidence]) -> String {
         } else {
             "-".to_owned()
         };
+        let back = times(seen, |evidence| match kind.leaves_nobody() {
+            true => evidence.first_call(),
+            false => evidence.trunk_outage(),
+        });
         let cells = [
             kind.name().to_owned(),
             seen.len().to_string(),
+            worst(&times(seen, Evidence::time_to_leader)),
             median(&outages),
             worst(&outages),
+            worst(&times(seen, Evidence::slowest_refusal)),
             median(&gaps),
             worst(&gaps),
             worst(&answers),
+            worst(&back),
             dropped,
             failures(seen),
         ];
         let _ = writeln!(text, "| {} |", cells.join(" | "));
-    }
-    if !kinds.contains_key(&Kind::MediaServerKilled) {
-        let name = Kind::MediaServerKilled.name();
-        let _ = writeln!(text, "| {name} | not built: its calls are not moved yet |");
     }
     text
 }
@@ -90,12 +96,7 @@ fn shown(time: Option<&u128>) -> String {
 fn failures(seen: &[&Evidence]) -> String {
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
     for failure in seen.iter().flat_map(|evidence| evidence.failures()) {
-        let why = match failure {
-            Failure::Refused(code) => code.to_string(),
-            Failure::NodeSilent => "silent node".to_owned(),
-            Failure::NoAnswer => "no answer".to_owned(),
-        };
-        *counted.entry(why).or_default() += 1;
+        *counted.entry(why(failure)).or_default() += 1;
     }
     let attempts: usize = seen.iter().map(|evidence| evidence.attempts.len()).sum();
     let listed: Vec<String> = counted

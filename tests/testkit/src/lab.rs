@@ -298,6 +298,18 @@ impl TestLab {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// Whether a process runs.
+    pub fn is_running(&self, node: &str) -> Result<bool> {
+        let mut processes = self.lab.processes();
+        let (_, pid) = processes
+            .find(|(name, _)| *name == node)
+            .with_context(|| format!("there is no process {node}"))?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // One that has ended and was not yet waited for is still listed.
+        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+        Ok(state.is_some_and(|state| !state.starts_with(['Z', 'X'])))
+    }
+
     /// The resident memory of a process, in bytes.
     pub fn memory(&self, node: &str) -> Result<u64> {
         let (_, pid) = self

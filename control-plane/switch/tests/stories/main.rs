@@ -15,6 +15,7 @@ mod commits;
 mod furnish;
 mod gap;
 mod habits;
+mod leave;
 mod limits;
 mod media;
 mod moves;

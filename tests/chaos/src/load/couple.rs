@@ -12,7 +12,7 @@ use super::voice::Voice;
 
 /// A call that is not connected by then has failed: longer than a PBX may ring a phone that answers at once.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(12);
-/// A node that says nothing at all for so long is dead for its phone, which turns to the next.
+/// A node that says nothing at all for so long is dead for its phone, which turns to the next (RFC 3263 §4.3).
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 const T1: Duration = Duration::from_millis(500);
 /// Longer than any expiry that a run could need.
@@ -29,8 +29,8 @@ pub(crate) enum Who {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     Refused(u16),
-    /// The node said nothing at all.
-    NodeSilent,
+    /// No node said anything at all.
+    Silence,
     /// It was begun and came to nothing.
     NoAnswer,
 }
@@ -46,12 +46,15 @@ pub(crate) struct Couple {
     nodes: Vec<SocketAddr>,
     /// How many calls were connected.
     pub(crate) connected: usize,
+    /// How many nodes were silent to the latest call.
+    pub(crate) silent: usize,
 }
 
 /// What is kept while a call is set up.
 struct SetUp {
     invite: Message,
     voice: Option<(Voice, String)>,
+    asked_at: Instant,
     repeat_at: Instant,
     wait: Duration,
     heard: bool,
@@ -88,6 +91,7 @@ impl Couple {
                 .map(|node| lab.sip(node))
                 .collect::<Result<_>>()?,
             connected: 0,
+            silent: 0,
         })
     }
 
@@ -102,20 +106,10 @@ impl Couple {
     /// Calls, and is answered at once.
     pub(crate) fn connect(&mut self) -> Result<Result<(), Failure>> {
         self.forget();
+        self.silent = 0;
         let began = Instant::now();
-        self.caller.phone.turn_to(self.nodes[self.node - 1])?;
         let (voice, sdp) = self.caller.voice(began)?;
-        let number = self.callee.phone.account.number.clone();
-        let invite = self.caller.phone.invite_request(&number, Some(&sdp))?;
-        self.caller.phone.send(&invite)?;
-        let mut set_up = SetUp {
-            invite,
-            voice: Some((voice, sdp)),
-            repeat_at: began + T1,
-            wait: T1,
-            heard: false,
-            authorised: false,
-        };
+        let mut set_up = self.invite(voice, sdp)?;
         loop {
             if let Some(message) = self.caller.next_message()?
                 && let Some(failure) = self.caller_hears(&mut set_up, &message)?
@@ -132,11 +126,19 @@ impl Couple {
                 self.connected += 1;
                 return Ok(Ok(()));
             }
-            let waited = began.elapsed();
+            let waited = set_up.asked_at.elapsed();
             if !set_up.heard && waited >= SILENT_AFTER {
                 self.node = 1 + self.node % self.nodes.len();
-                self.forget();
-                return Ok(Err(Failure::NodeSilent));
+                self.silent += 1;
+                let voice = set_up
+                    .voice
+                    .take()
+                    .filter(|_| self.silent < self.nodes.len());
+                let Some((voice, sdp)) = voice else {
+                    self.forget();
+                    return Ok(Err(Failure::Silence));
+                };
+                set_up = self.invite(voice, sdp)?;
             }
             if waited >= CONNECTED_WITHIN {
                 self.gives_up(&set_up)?;
@@ -148,6 +150,24 @@ impl Couple {
                 self.caller.phone.send(&set_up.invite)?;
             }
         }
+    }
+
+    /// The INVITE leaves for the node of the caller.
+    fn invite(&mut self, voice: Voice, sdp: String) -> Result<SetUp> {
+        self.caller.phone.turn_to(self.nodes[self.node - 1])?;
+        let number = self.callee.phone.account.number.clone();
+        let invite = self.caller.phone.invite_request(&number, Some(&sdp))?;
+        self.caller.phone.send(&invite)?;
+        let asked_at = Instant::now();
+        Ok(SetUp {
+            invite,
+            voice: Some((voice, sdp)),
+            asked_at,
+            repeat_at: asked_at + T1,
+            wait: T1,
+            heard: false,
+            authorised: false,
+        })
     }
 
     /// A response to the INVITE, or a message of the call that it has just become.
@@ -179,7 +199,8 @@ impl Couple {
                     .phone
                     .with_password(&set_up.invite, message, next)?;
                 (set_up.authorised, set_up.heard) = (true, false);
-                (set_up.wait, set_up.repeat_at) = (T1, Instant::now() + T1);
+                set_up.asked_at = Instant::now();
+                (set_up.wait, set_up.repeat_at) = (T1, set_up.asked_at + T1);
                 self.caller.phone.send(&set_up.invite)?;
                 Ok(None)
             }
@@ -253,14 +274,13 @@ impl Couple {
         [caller.longest_gap(callee), callee.longest_gap(caller)]
     }
 
-    pub(crate) fn hear_each_other(&self) -> bool {
-        let hears = |party: &Party| {
-            party
-                .talk
-                .as_ref()
-                .is_some_and(|talk| talk.voice.has_heard())
-        };
-        hears(&self.caller) && hears(&self.callee)
+    /// Whether both have heard something since the last time that this was asked.
+    pub(crate) fn hear_each_other(&mut self) -> bool {
+        let heard = [&mut self.caller, &mut self.callee].map(|party| {
+            let talk = party.talk.as_mut();
+            talk.is_some_and(|talk| talk.voice.has_heard())
+        });
+        heard == [true; 2]
     }
 
     /// Both phones have forgotten the call, as after a power cut of their own.

@@ -32,13 +32,18 @@ pub(crate) struct Report {
     pub(crate) connected: usize,
     /// Why it is over, if it is.
     pub(crate) ended: Option<Ended>,
-    /// The longest gap, of both directions.
-    pub(crate) gap: Duration,
+    /// The longest gap in what the caller heard, and in what the callee heard.
+    pub(crate) gaps: [Duration; 2],
+    /// Whether both have heard something since the report before.
     pub(crate) hear_each_other: bool,
     pub(crate) answers: Vec<Answer>,
 }
 
 impl Report {
+    pub(crate) fn longest_gap(&self) -> Duration {
+        self.gaps.into_iter().max().unwrap_or_default()
+    }
+
     /// The call is over, and neither of its phones wanted that.
     pub(crate) fn is_dropped(&self) -> bool {
         self.ended.is_some_and(|why| why != Ended::HungUp)
@@ -118,13 +123,12 @@ fn stand(mut couple: Couple, orders: &Receiver<Order>, reports: &Sender<Report>)
 fn report(couple: &mut Couple) -> Report {
     let mut answers = std::mem::take(&mut couple.caller.answers);
     answers.append(&mut couple.callee.answers);
-    let gaps = couple.gaps();
     Report {
         name: couple.name.clone(),
         lines: couple.lines(),
         connected: couple.connected,
         ended: couple.ended(),
-        gap: gaps.into_iter().max().unwrap_or_default(),
+        gaps: couple.gaps(),
         hear_each_other: couple.hear_each_other(),
         answers,
     }

@@ -15,8 +15,11 @@ const TALK_FOR: Duration = Duration::from_millis(600);
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) began: Instant,
-    /// The node that was asked, counted from 1.
+    pub(crate) ended: Instant,
+    /// The node that was asked, counted from 1; the last one, where others were silent.
     pub(crate) node: usize,
+    /// How many nodes were silent before.
+    pub(crate) silent: usize,
     pub(crate) failure: Option<Failure>,
     pub(crate) lines: (String, String),
 }
@@ -74,11 +77,13 @@ fn visit(
     end: &AtomicBool,
 ) -> Result<()> {
     while !end.load(Ordering::Relaxed) {
-        let (began, node) = (Instant::now(), couple.node);
+        let began = Instant::now();
         let connected = couple.connect()?;
         let attempt = Attempt {
             began,
-            node,
+            ended: Instant::now(),
+            node: couple.node,
+            silent: couple.silent,
             failure: connected.clone().err(),
             lines: couple.lines(),
         };

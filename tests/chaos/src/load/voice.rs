@@ -28,6 +28,7 @@ pub(crate) struct Voice {
     next_at: Instant,
     said: Stamp,
     heard: Option<Stamp>,
+    heard_lately: bool,
     longest_gap: Duration,
 }
 
@@ -44,6 +45,7 @@ impl Voice {
             next_at: Instant::now(),
             said: Stamp::default(),
             heard: None,
+            heard_lately: false,
             longest_gap: Duration::ZERO,
         })
     }
@@ -105,6 +107,7 @@ impl Voice {
             self.note_gap(sent_us.saturating_sub(before.sent_us));
         }
         self.heard = Some(Stamp { number, sent_us });
+        self.heard_lately = true;
     }
 
     fn note_gap(&mut self, gap_us: u64) {
@@ -126,8 +129,9 @@ impl Voice {
         std::mem::take(&mut self.longest_gap)
     }
 
-    pub(crate) fn has_heard(&self) -> bool {
-        self.heard.is_some()
+    /// Whether anything was heard since the last time that this was asked.
+    pub(crate) fn has_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard_lately)
     }
 }
 
