@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use carillon_call::LegId;
+use carillon_call::{LegId, Way};
 use carillon_model::{CallId, Event, Flow, MediaServerId, NodeId, Random, Seeded, State};
 use carillon_protocol::Request;
 use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
-use crate::calls::Calls;
+use crate::calls::{Calls, way_of};
 use crate::heirs::Heirs;
 use crate::memory::Memory;
 use crate::moves::Moves;
@@ -307,9 +307,24 @@ impl Switch {
         }
     }
 
-    pub(crate) fn put(&mut self, output: Output) {
+    pub(crate) fn put(&mut self, mut output: Output) {
+        if let Output::Send { flow, .. } = &mut output {
+            *flow = self.way_out(*flow);
+        }
         self.counters.count(&output);
         self.outputs.push_back(output);
+    }
+
+    /// What would go by a socket of a node that has gone goes by one of ours: one that hears nobody may have handed us the
+    /// request that is answered.
+    fn way_out(&self, flow: Flow) -> Flow {
+        if !self.heirs.has_gone(flow.node) {
+            return flow;
+        }
+        match way_of(&self.config, &self.nodes_lost(), &flow) {
+            Way::Moved(own, _) => own,
+            Way::Same | Way::Lost => flow,
+        }
     }
 
     pub(crate) fn tell(&mut self, notice: Notice) {
