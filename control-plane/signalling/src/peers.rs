@@ -44,6 +44,9 @@ enum Said {
         flow: Flow,
     },
     Alive,
+    /// I live, and have not heard you for so long that I take you for dead. Take me for dead as well: what goes one way only
+    /// brings no answer.
+    Unheard,
     /// I am going and will not come back by myself.
     Leaving,
 }
@@ -68,10 +71,12 @@ pub(crate) struct Peers {
 #[derive(Debug, Clone, Copy)]
 enum Heard {
     Alive,
+    Unheard,
     Leaving,
 }
 
 struct Other {
+    /// Any sign of it.
     heard: Instant,
     up: Option<bool>,
 }
@@ -153,13 +158,17 @@ impl Peers {
                 });
             }
         }
+        let mut changes = self.listen(now);
         if !self.left && now.duration_since(self.said_alive) >= ALIVE_INTERVAL {
             self.said_alive = now;
-            for node in self.others.keys() {
-                tell(&self.cluster, *node, &Said::Alive);
+            for (node, other) in &self.others {
+                let said = match now.duration_since(other.heard) > DEAD_AFTER {
+                    true => Said::Unheard,
+                    false => Said::Alive,
+                };
+                tell(&self.cluster, *node, &said);
             }
         }
-        let mut changes = self.listen(now);
         for (node, other) in &mut self.others {
             if other.up != Some(false) && now.duration_since(other.heard) > DEAD_AFTER {
                 other.up = Some(false);
@@ -177,7 +186,7 @@ impl Peers {
             };
             let up = match heard {
                 Heard::Alive => true,
-                Heard::Leaving => false,
+                Heard::Unheard | Heard::Leaving => false,
             };
             other.heard = now;
             if other.up != Some(up) {
@@ -220,6 +229,7 @@ impl Listener {
             }
             Said::Close { flow } => self.sockets.close(&flow),
             Said::Alive => self.sign(from, Heard::Alive),
+            Said::Unheard => self.sign(from, Heard::Unheard),
             Said::Leaving => self.sign(from, Heard::Leaving),
         }
     }

@@ -483,7 +483,7 @@ impl Switch {
 
 /// How this node reaches a peer that was reached by a flow: of its own, from another life with other listeners perhaps,
 /// of a node that lives, or of one that has gone.
-fn way_of(config: &Config, nodes_down: &BTreeSet<NodeId>, flow: &Flow) -> Way {
+pub(crate) fn way_of(config: &Config, nodes_down: &BTreeSet<NodeId>, flow: &Flow) -> Way {
     let same = |listener: &&SipListener| {
         listener.transport == flow.transport && listener.address.is_ipv4() == flow.local.is_ipv4()
     };

@@ -55,6 +55,10 @@ impl Heirs {
             .min()
     }
 
+    pub(crate) fn has_gone(&self, node: NodeId) -> bool {
+        self.gone.contains_key(&node)
+    }
+
     pub(crate) fn look_at(&mut self, at_ms: u64) {
         self.next_ms = Some(self.next_ms.map_or(at_ms, |next_ms| next_ms.min(at_ms)));
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use carillon_call::LegId;
-use carillon_model::{CallEntry, CallId, DialogKey, Event, Flow, NodeId, State};
+use carillon_model::{CallEntry, CallId, DialogKey, Event, Flow, NodeId, State, Transport};
 use carillon_sip::transaction::{ClientKey, ServerKey, branch_owner, tag_owner};
 use carillon_sip::{Message, Method};
 
@@ -35,7 +35,7 @@ impl Switch {
             None => self.place_outside(message, &flow),
         };
         match place {
-            Place::Here => true,
+            Place::Here => !self.leaves_to_heir(dialog.as_ref(), flow, message, &bytes),
             Place::There(node) => {
                 // The node may take it to its grave. By a connection nobody repeats it, by datagrams perhaps not before the
                 // heir has asked the phone, which says that it has hung up.
@@ -81,6 +81,42 @@ impl Switch {
                 false
             }
         }
+    }
+
+    /// A node that has lost its lease and the quorum, and does not hear the node by whose socket the other side is reached,
+    /// would only keep the phone waiting: what it asks comes to no end here. An heir can do it, now or soon. Those that may
+    /// hear us are given the request; the phone is told nothing, and repeats it.
+    fn leaves_to_heir(
+        &mut self,
+        dialog: Option<&DialogKey>,
+        flow: Flow,
+        message: &Message,
+        bytes: &Bytes,
+    ) -> bool {
+        let asks_other_side = matches!(
+            message.method(),
+            Some(Method::Invite | Method::Update | Method::Info)
+        );
+        let alone = !self.quorum && !self.is_tenured();
+        if !asks_other_side || !alone || flow.node != self.config.node {
+            return false;
+        }
+        let call = dialog.and_then(|dialog| self.calls.of_dialog(dialog));
+        let slot = call.and_then(|call| self.calls.get(call));
+        let cut_off = slot.is_some_and(|slot| {
+            let mut ways = slot.call.ways();
+            slot.is_stored() && ways.any(|way| self.nodes_down.contains(&way.node))
+        });
+        if cut_off && flow.transport == Transport::Udp {
+            let state = self.state.clone();
+            for node in state.nodes().values().map(|node| node.id) {
+                if node != self.config.node {
+                    self.forward(node, flow, bytes.clone());
+                }
+            }
+            return true;
+        }
+        false
     }
 
     /// Who hangs up is told that it has, also where the call came to its end in another way before.

@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use carillon_call::LegId;
+use carillon_call::{LegId, Way};
 use carillon_model::{CallId, Event, Flow, MediaServerId, NodeId, Random, Seeded, State};
 use carillon_protocol::Request;
 use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
-use crate::calls::Calls;
+use crate::calls::{Calls, way_of};
 use crate::heirs::Heirs;
 use crate::leave::Going;
 use crate::memory::Memory;
@@ -309,11 +309,23 @@ impl Switch {
 
     pub(crate) fn put(&mut self, mut output: Output) {
         if let Output::Send { flow, .. } = &mut output {
-            // Who came by the sockets of a node that has gone is answered by ours.
-            *flow = self.living_flow(*flow).unwrap_or(*flow);
+            *flow = self.way_out(*flow);
         }
         self.counters.count(&output);
         self.outputs.push_back(output);
+    }
+
+    /// What would go by a socket of a node that has gone, or is down, goes by one of ours: one that ended just now, or hears
+    /// nobody, may have handed us the request that is answered.
+    fn way_out(&self, flow: Flow) -> Flow {
+        let node = flow.node;
+        if !self.heirs.has_gone(node) && !self.nodes_down.contains(&node) {
+            return flow;
+        }
+        match way_of(&self.config, &self.nodes_lost(), &flow) {
+            Way::Moved(own, _) => own,
+            Way::Same | Way::Lost => flow,
+        }
     }
 
     pub(crate) fn tell(&mut self, notice: Notice) {

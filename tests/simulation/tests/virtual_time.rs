@@ -39,6 +39,21 @@ fn the_cluster_falls_apart_and_heals_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
+fn the_owner_of_a_call_is_lost_and_the_talk_goes_on_with_its_heir() {
+    plays_well(Story::OwnerDies);
+}
+
+#[test]
+fn a_phone_hangs_up_before_anybody_has_noticed_that_the_owner_is_lost_and_is_answered() {
+    plays_well(Story::HangsUpInTheGap);
+}
+
+#[test]
+fn the_owner_of_a_call_is_lost_while_it_rings_and_it_is_answered() {
+    plays_well(Story::RingingOwnerDies);
+}
+
+#[test]
 fn the_node_that_registers_a_trunk_is_lost_and_never_do_two_register_it() {
     plays_well(Story::TrunkOwnerDies);
 }
@@ -120,24 +135,16 @@ fn a_node_that_registers_a_trunk_of_its_heir_is_found() {
     );
 }
 
-/// Searches for a seed that fails with the bug and passes without it. A seed that fails without it too, as some of the
-/// stories outside the campaign still do, tells nothing of the bug.
+/// Searches for a seed that fails with the bug. It passes without it: one that does not tells nothing of the bug.
 fn is_found(planted: Planted, stories: &[Story]) -> String {
     let options = Options {
         planted: Some(planted),
         ..Options::default()
     };
-    let mut seeds = 1..=SEARCHED;
-    let found = loop {
-        let found = search(&mut seeds, stories, options, |_, _, _| ());
-        let found = found.expect("the bug is found");
-        if play(found.story, found.seed, Options::default())
-            .verdict
-            .is_ok()
-        {
-            break found;
-        }
-    };
+    let found = search(1..=SEARCHED, stories, options, |_, _, _| ());
+    let found = found.expect("the bug is found");
+    let without = play(found.story, found.seed, Options::default());
+    assert_eq!(without.verdict, Ok(()), "seed {}", found.seed);
     let again = play(found.story, found.seed, options);
     assert_eq!(
         again.verdict,

@@ -19,6 +19,7 @@ mod end;
 mod fork;
 mod heir;
 mod inside;
+mod lost;
 mod properties;
 mod refuse;
 mod timer;

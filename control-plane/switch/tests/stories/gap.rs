@@ -11,14 +11,20 @@ use super::office::{Event, Office};
 const NOTICED_MS: u64 = 700;
 const NOTICED_LATE_MS: u64 = 3_000;
 
-/// alice at node 1 talks with bob at node 2, and node 1 dies. bob has hung up, and says so to whoever asks.
-fn left_alone() -> (Office, Message) {
+/// alice at node 1 talks with bob at node 2.
+fn talking() -> Office {
     let mut office = Office::new(3);
     office.settle_in(2);
     office.call("alice", "102");
     office.answer("bob", 200);
     office.run(5_000);
     office.ladder();
+    office
+}
+
+/// Node 1 dies. bob has hung up, and says so to whoever asks.
+fn left_alone() -> (Office, Message) {
+    let mut office = talking();
     office.nodes.remove(&NodeId(1));
     for (node, after_ms) in [(3, NOTICED_MS), (2, NOTICED_LATE_MS)] {
         let input = Input::NodeDown(NodeId(1));
@@ -53,6 +59,42 @@ fn a_bye_that_a_dead_node_was_handed_goes_to_the_heir_as_soon_as_there_is_one() 
     .assert_eq(&office.ladder());
     assert_eq!(office.records.len(), 1);
     office.assert_quiet();
+}
+
+#[test]
+fn a_node_that_hears_nobody_leaves_a_hold_to_the_heir() {
+    let mut office = talking();
+    office.deaf = Some(NodeId(1));
+    office.input(NodeId(1), Input::Quorum(false));
+    for other in [2, 3] {
+        office.input(NodeId(1), Input::NodeDown(NodeId(other)));
+        office.input(NodeId(other), Input::NodeDown(NodeId(1)));
+    }
+    office.run(1_000);
+    let hold = office.phone("alice").reinvite("sendonly");
+    office.say("alice", hold);
+    office.run(2_500);
+    expect![[r#"
+        alice -> n1: INVITE (sendonly)
+        n1 => n2: INVITE (sendonly)
+        n1 => n3: INVITE (sendonly)
+        n2 -> alice: 100 INVITE
+        n2 -> alice: INVITE alice
+        n2 -> bob: INVITE bob
+        n2 -> alice: 491 INVITE
+        alice -> n2: 200 INVITE
+        bob -> n2: 200 INVITE
+        alice -> n1: ACK 102
+        n2 -> alice: ACK alice
+        n2 -> bob: ACK bob
+        n2 -> alice: 491 INVITE
+        alice -> n1: ACK 102
+        n2 -> alice: 491 INVITE
+        alice -> n1: ACK 102
+    "#]]
+    .assert_eq(&office.ladder());
+    office.hang_up("bob");
+    assert_eq!(office.records.len(), 1);
 }
 
 #[test]

@@ -143,6 +143,7 @@ impl Phone {
             return;
         }
         talk.over();
+        talk.is_silenced = true;
         let mut response = Message::response_to(&talk.invite, 487, "");
         if let Some(dialog) = &talk.dialog {
             response.add_to_tag(dialog.local_tag.as_str());

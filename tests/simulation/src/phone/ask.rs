@@ -223,6 +223,7 @@ impl Phone {
         let Some(talk) = &mut self.conversation else {
             return;
         };
+        talk.goodbye = Some(code);
         // 481 where the call has ended over the phone's answer to its owner, before its BYE got through.
         talk.ended_well = code == 200 || (code == 481 && talk.is_missed);
         if !talk.ended_well {

@@ -39,6 +39,8 @@ pub(crate) struct Conversation {
     pub(crate) stage: Stage,
     /// The final answer to the INVITE that made it or failed to.
     pub(crate) code: Option<u16>,
+    /// The final answer to its BYE.
+    pub(crate) goodbye: Option<u16>,
     /// It was hung up in good order, from either side.
     pub(crate) ended_well: bool,
     pub(crate) hearing: Hearing,
@@ -60,6 +62,8 @@ pub(crate) struct Conversation {
     pub(super) change: Option<Change>,
     /// The owner has asked while the phone was leaving, and so knows that it is.
     pub(super) is_missed: bool,
+    /// It rang and was told to stop.
+    pub(super) is_silenced: bool,
 }
 
 /// A change of the call that the phone has asked for.
@@ -104,6 +108,7 @@ impl Conversation {
         Self {
             stage,
             code: None,
+            goodbye: None,
             ended_well: false,
             hearing: Hearing::default(),
             said: 0,
@@ -120,6 +125,7 @@ impl Conversation {
             silent: false,
             change: None,
             is_missed: false,
+            is_silenced: false,
         }
     }
 

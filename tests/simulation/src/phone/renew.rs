@@ -136,6 +136,12 @@ impl Phone {
         if dialog.accept(invite).is_err() {
             return self.respond(key, Message::response_to(invite, 500, ""));
         }
+        if talk.is_silenced {
+            if let Some(code) = temper.silenced() {
+                self.respond(key, Message::response_to(invite, code, ""));
+            }
+            return;
+        }
         if let Some(code) = talk.refusal(temper) {
             return self.respond(key, Message::response_to(invite, code, ""));
         }
@@ -206,6 +212,7 @@ impl Conversation {
                 let (code, rings_on) = temper.still_rings();
                 if !rings_on {
                     self.over();
+                    self.is_silenced = true;
                 }
                 Some(code)
             }

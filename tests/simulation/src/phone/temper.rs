@@ -32,6 +32,14 @@ impl Temper {
         }
     }
 
+    /// The answer to a re-INVITE when it rang once and was told to stop; silence where there is none.
+    pub(super) fn silenced(self) -> Option<u16> {
+        match self {
+            Self::Baresip | Self::Linphone => Some(481),
+            Self::Pjsua => None,
+        }
+    }
+
     /// It takes no re-INVITE before its 200 is acknowledged.
     pub(super) fn waits_for_ack(self) -> bool {
         self == Self::Pjsua

@@ -33,6 +33,8 @@ pub(crate) enum Said {
         bytes: Bytes,
     },
     Alive,
+    /// I live, and do not hear you.
+    Unheard,
 }
 
 fn number(node: NodeId) -> Option<u8> {
@@ -231,11 +233,12 @@ impl World {
                     self.datagram(flow.local, flow.peer, bytes);
                 }
             }
-            Said::Alive => self.heard(from, to),
+            Said::Alive => self.heard(from, to, true),
+            Said::Unheard => self.heard(from, to, false),
         }
     }
 
-    fn heard(&mut self, from: u8, to: u8) {
+    fn heard(&mut self, from: u8, to: u8, up: bool) {
         let now_us = clock::now_us();
         let id = self.node(from).id();
         let Some(other) = self
@@ -247,9 +250,15 @@ impl World {
             return;
         };
         other.heard_us = now_us;
-        if other.up != Some(true) {
-            other.up = Some(true);
-            self.input(to, Input::NodeUp(id));
+        if other.up != Some(up) {
+            other.up = Some(up);
+            self.input(
+                to,
+                match up {
+                    true => Input::NodeUp(id),
+                    false => Input::NodeDown(id),
+                },
+            );
         }
     }
 
@@ -284,15 +293,19 @@ impl World {
             });
             if now_us - other.said_alive_us >= ALIVE_INTERVAL_US {
                 other.said_alive_us = now_us;
-                alive.push(number);
+                let said = match now_us - other.heard_us > DEAD_AFTER_US {
+                    true => Said::Unheard,
+                    false => Said::Alive,
+                };
+                alive.push((number, said));
             }
             if other.up != Some(false) && now_us - other.heard_us > DEAD_AFTER_US {
                 other.up = Some(false);
                 gone.push(number);
             }
         }
-        for other in alive {
-            self.say(node, other, Said::Alive);
+        for (other, said) in alive {
+            self.say(node, other, said);
         }
         for other in gone {
             self.commons
