@@ -27,6 +27,7 @@ mod stream;
 mod stream_tests;
 mod stun;
 mod tls;
+mod trail;
 mod udp;
 
 pub use bind::{Bound, own_address};

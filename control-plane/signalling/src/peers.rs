@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::sockets::{Inbound, Sockets};
+use crate::trail;
 
 /// The cluster's name for our messages.
 const CHANNEL: &str = "sip";
@@ -114,6 +115,7 @@ impl Peers {
 
     /// Gives a received message to the node that knows what to do with it.
     pub(crate) fn forward(&self, node: NodeId, flow: Flow, bytes: Bytes) -> Result<(), Bytes> {
+        trail::leave(&self.cluster, &bytes, trail::HANDED_ON);
         let said = Said::Received { flow, bytes };
         let sent = tell(&self.cluster, node, &said);
         match said {
@@ -220,6 +222,7 @@ impl Listener {
                 self.sockets.deliver(Inbound::Message { flow, bytes }).await;
             }
             Said::Send { flow, bytes } => {
+                trail::leave(&self.cluster, &bytes, trail::SENT_FOR_ANOTHER);
                 if self.sockets.send(&flow, bytes).is_err() {
                     tell(&self.cluster, from, &Said::SendFailed { flow });
                 }

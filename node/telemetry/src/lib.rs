@@ -20,4 +20,4 @@ pub use metrics::{
     CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics, TrunkFigures,
     TrunkMetrics,
 };
-pub use traces::{call_span, continue_from, trace_context};
+pub use traces::{call_span, pass_span, traces_are_collected};

@@ -1,58 +1,55 @@
 //! One trace a call, on every node that touches it.
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, Tracer};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::TraceConfig;
 
-const TRACEPARENT: &str = "traceparent";
+/// Set once, at the start of the process.
+static COLLECTED: AtomicBool = AtomicBool::new(false);
 
 /// The span that everything about a call belongs in: it puts the call id on each
 /// log line, and its trace id is the call id, so that the nodes which handle one
 /// call, one after the other or together, write one trace without having to meet.
 pub fn call_span(call: u128, shown: &dyn std::fmt::Display) -> Span {
     let span = tracing::info_span!("call", call = %shown);
-    let trace = TraceId::from(call);
-    let root = SpanId::from((call as u64).max(1));
-    let parent = SpanContext::new(
-        trace,
-        root,
+    adopt(&span, call);
+    span
+}
+
+/// In the trace of a call, what a node does for it that does not have it: `what` it passes on.
+pub fn pass_span(call: u128, shown: &dyn std::fmt::Display, what: &'static str) -> Span {
+    let span = tracing::info_span!("pass", call = %shown, what);
+    adopt(&span, call);
+    span
+}
+
+/// Whether somebody collects traces: what only a trace would show need not be found out otherwise.
+pub fn traces_are_collected() -> bool {
+    COLLECTED.load(Ordering::Relaxed)
+}
+
+/// Makes a span a child of the call's root, which no node writes: its ids follow from the call id.
+fn adopt(span: &Span, call: u128) {
+    let root = SpanContext::new(
+        TraceId::from(call),
+        SpanId::from((call as u64).max(1)),
         TraceFlags::SAMPLED,
         true,
         TraceState::default(),
     );
-    adopt(&span, Context::new().with_remote_span_context(parent));
-    span
-}
-
-/// W3C `traceparent` of a span, to be carried to another node; `None` while traces are off.
-pub fn trace_context(span: &Span) -> Option<String> {
-    let mut carrier = HashMap::new();
-    TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
-    carrier.remove(TRACEPARENT)
-}
-
-/// Makes `span` a child of the span that another node sent as text.
-pub fn continue_from(span: &Span, traceparent: &str) {
-    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    adopt(span, TraceContextPropagator::new().extract(&carrier));
-}
-
-fn adopt(span: &Span, parent: Context) {
     // Fails only where nobody collects traces, or the span is filtered out.
-    let _ = span.set_parent(parent);
+    let _ = span.set_parent(Context::new().with_remote_span_context(root));
 }
 
 /// Spans to a collector, in batches, from a thread of their own.
@@ -62,6 +59,7 @@ pub(crate) fn otlp(config: &TraceConfig, node: &str) -> anyhow::Result<SdkTracer
         .with_endpoint(&config.endpoint)
         .build()
         .with_context(|| format!("set up trace export to {}", config.endpoint))?;
+    COLLECTED.store(true, Ordering::Relaxed);
     let builder = SdkTracerProvider::builder().with_batch_exporter(exporter);
     Ok(finish(builder, config.sample_ratio, node))
 }

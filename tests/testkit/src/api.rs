@@ -157,12 +157,9 @@ impl Api {
                 "Phone,{number},en_US,{number},{CONTEXT},sip,{username},{password}\n"
             ));
         }
-        let answer = self.ask(
-            "POST",
-            "/1.1/users/import",
-            "text/csv; charset=utf-8",
-            table.as_bytes(),
-        )?;
+        let path = "/1.1/users/import";
+        let answer =
+            insist(|| self.ask("POST", path, "text/csv; charset=utf-8", table.as_bytes()))?;
         let answer = expect(answer, "users/import", &[200, 201])?;
         let created = answer["created"].as_array().map_or(0, Vec::len);
         if created != accounts.len() {

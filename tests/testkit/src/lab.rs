@@ -16,10 +16,10 @@ use tempfile::TempDir;
 use crate::api::Api;
 use crate::net::{NETS_OF_PEOPLE, NETS_OF_TESTS, Net};
 use crate::phone::{Account, Phone, Wire};
-use crate::wait::eventually;
+use crate::wait::{eventually, was_in_vain};
 
 /// A follower has applied what the leader acknowledged.
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(10);
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 const SIP_PORT: u16 = 5060;
 const SIP_TLS_PORT: u16 = 5061;
 
@@ -29,6 +29,8 @@ pub struct LabOptions {
     pub control: u8,
     pub media: u8,
     pub namespaces: bool,
+    /// A collector on this machine that all nodes send traces to.
+    pub collector: Option<SocketAddr>,
 }
 
 impl Default for LabOptions {
@@ -37,6 +39,7 @@ impl Default for LabOptions {
             control: 3,
             media: 2,
             namespaces: false,
+            collector: None,
         }
     }
 }
@@ -55,6 +58,10 @@ impl LabOptions {
         ]);
         if self.namespaces {
             command.arg("--namespaces");
+        }
+        if let Some(collector) = self.collector {
+            let endpoint = format!("http://{collector}");
+            command.env("CARILLON_TELEMETRY__TRACES__ENDPOINT", endpoint);
         }
         command
     }
@@ -217,11 +224,7 @@ impl TestLab {
 
     /// A scripted phone over TLS, which checks the node's certificate.
     pub fn phone_tls(&self, number: u32, node: usize) -> Result<Phone> {
-        let config = crate::http::tls(&self.lab.ca)?;
-        Ok(Phone::new(
-            &Account::of(number),
-            Wire::tls(self.sip_tls(node)?, &config)?,
-        ))
+        Phone::tls(&Account::of(number), self.sip_tls(node)?, &self.lab.ca)
     }
 
     /// `carillon lab kill NAME`, with SIGKILL.
@@ -351,8 +354,12 @@ impl TestLab {
     }
 }
 
+/// Lines of each log that a failed test shows.
+const LAST_LINES: usize = 40;
+
 impl Drop for TestLab {
     fn drop(&mut self) {
+        let failed = thread::panicking() || was_in_vain();
         // A leader that ends together with all others looks for an heir for two seconds; no test waits for that.
         for (name, _) in self.lab.processes() {
             let _ = self.kill(name);
@@ -360,10 +367,28 @@ impl Drop for TestLab {
         if let Err(error) = self.run(["down"]) {
             eprintln!("the lab did not end: {error:#}");
         }
-        let keep = thread::panicking() || env::var_os("CARILLON_KEEP_LABS").is_some();
-        if keep && let Folder::Passing(folder) = &mut self.folder {
+        let keep = failed || env::var_os("CARILLON_KEEP_LABS").is_some();
+        let Folder::Passing(folder) = &mut self.folder else {
+            return;
+        };
+        if keep {
             folder.disable_cleanup(true);
             eprintln!("the lab's logs stay in {}", folder.path().display());
+        }
+        if failed {
+            self.show_last_lines();
+        }
+    }
+}
+
+impl TestLab {
+    /// Where a test fails on a machine that is gone afterwards, its output is all that is left.
+    fn show_last_lines(&self) {
+        for (name, _) in self.lab.processes() {
+            let log = self.log(name).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+            eprintln!("-- {name}\n{}", last.join("\n"));
         }
     }
 }

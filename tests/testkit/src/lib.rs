@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod carrier;
+pub mod collector;
 mod freshness;
 pub mod hearing;
 mod http;
@@ -20,6 +21,7 @@ pub mod waveform;
 
 pub use api::Api;
 pub use carrier::Carrier;
+pub use collector::Collector;
 pub use lab::{LabOptions, TestLab};
 pub use phone::{Account, Phone};
 pub use wait::eventually;

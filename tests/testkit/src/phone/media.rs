@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 /// A session description with PCMA and telephone events. `version` rises with every change (RFC 3264 §8).
 pub fn offer(rtp: SocketAddr, version: u32, direction: &str) -> String {
     let (address, port) = (rtp.ip(), rtp.port());
+    let family = if rtp.is_ipv4() { "IP4" } else { "IP6" };
     format!(
-        "v=0\r\no=- 4711 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+        "v=0\r\no=- 4711 {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n\
          m=audio {port} RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
          a=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n"
     )

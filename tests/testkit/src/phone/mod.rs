@@ -19,12 +19,14 @@ use bytes::Bytes;
 use carillon_sip::{Framing, Message, Method, Via, ViaTransport};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::freshness::token;
+use crate::wait::note_in_vain;
 
 /// How long a phone waits for a message that must come.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// First wait before a request is sent again over UDP (RFC 3261 §17.1.1.1).
 const T1: Duration = Duration::from_millis(500);
 
@@ -57,6 +59,12 @@ impl Phone {
     /// Over UDP to that node, from an address of loopback that the test chooses.
     pub fn udp(account: &Account, local: SocketAddr, node: SocketAddr) -> Result<Self> {
         Ok(Self::new(account, Wire::udp(local, node)?))
+    }
+
+    /// Over TLS to a node whose certificate that authority has signed.
+    pub fn tls(account: &Account, node: SocketAddr, authority: &Path) -> Result<Self> {
+        let config = crate::http::tls(authority)?;
+        Ok(Self::new(account, Wire::tls(node, &config)?))
     }
 
     /// Where the phone is reached.
@@ -176,7 +184,7 @@ impl Phone {
         while let Some(message) = aside.pop_back() {
             self.inbox.push_front(message);
         }
-        outcome.with_context(|| {
+        outcome.inspect_err(|_| note_in_vain()).with_context(|| {
             format!(
                 "{}, phone {}:\n{}",
                 name(request),
@@ -208,7 +216,7 @@ impl Phone {
         while let Some(message) = aside.pop_back() {
             self.inbox.push_front(message);
         }
-        outcome.with_context(|| {
+        outcome.inspect_err(|_| note_in_vain()).with_context(|| {
             format!(
                 "{method} expected, phone {}:\n{}",
                 self.account.username, self.ladder

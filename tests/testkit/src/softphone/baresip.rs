@@ -73,6 +73,8 @@ pub struct BaresipOptions {
     pub authority: Option<PathBuf>,
 }
 
+const COUNTED_WITHIN: Duration = Duration::from_secs(5);
+
 /// A phone that runs; it ends with this value.
 #[derive(Debug)]
 pub struct Baresip {
@@ -159,18 +161,16 @@ impl Baresip {
     /// RTP packets that came in during its last call, as it counts them at the end. After a hold its recorder stays
     /// silent, so this is all that it tells of what it hears then.
     pub fn packets_heard(&self) -> Result<u32> {
-        let counted = self.printed.last("X-RTP-Stat:");
         let field = |text: &str| {
             text.split(';')
                 .find_map(|field| field.strip_prefix("PR=")?.parse().ok())
         };
-        counted.as_deref().and_then(field).with_context(|| {
-            format!(
-                "{} has counted no packets; its log:\n{}",
-                self.name,
-                self.log()
-            )
+        // It hangs up first and counts then.
+        eventually("it has counted packets", COUNTED_WITHIN, || {
+            let counted = self.printed.last("X-RTP-Stat:");
+            Ok(counted.as_deref().and_then(field))
         })
+        .with_context(|| format!("{}; its log:\n{}", self.name, self.log()))
     }
 
     /// Waits for something that baresip tells: `CALL_RINGING`, `CALL_ESTABLISHED`, `CALL_CLOSED` and so on.
