@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use carillon_link::NodeId;
 use futures_util::FutureExt;
-use openraft::async_runtime::Select2;
+use openraft::async_runtime::{Select2, WatchReceiver};
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::{AsyncRuntime, Instant, ReadPolicy};
 
@@ -27,7 +27,7 @@ const LEADER_POLL: Duration = Duration::from_millis(20);
 /// A leader that has not answered for so long may be dead: ask again whoever leads then.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(700);
 
-/// Who would rather be refused than wait is refused when nothing was heard of leader or quorum for so long.
+/// Who reads the latest, or would rather be refused than wait, is refused when nothing was heard of leader or quorum for so long.
 const TOUCH_LIMIT: Duration = Duration::from_millis(500);
 /// While nothing was heard for so long, some heartbeats, nothing is begun for them: it might be done much later.
 const TOUCH_FRESH: Duration = Duration::from_millis(200);
@@ -143,7 +143,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         loop {
             let left = patience.limit.saturating_sub(began.elapsed());
             let touch = self.out_of_touch();
-            let lost = patience.ends_with_touch && touch.min(began.elapsed()) >= TOUCH_LIMIT;
+            let lost = patience.ends_with_touch && self.has_lost_touch(began);
             if left.is_zero() || lost {
                 return Err(match unknown {
                     true => ProposeError::Unknown,
@@ -166,8 +166,9 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             let attempt = self.attempt(proposal, left.min(ATTEMPT_LIMIT));
             let outcome = match patience.ends_with_touch {
                 true => self.while_in_touch(attempt).await,
-                false => attempt.await,
+                false => Some(attempt.await),
             };
+            let outcome = outcome.unwrap_or(Attempt::Unknown);
             match outcome {
                 Attempt::Done(committed) => return self.finish(committed, left).await,
                 Attempt::Again => R::sleep(LEADER_POLL.min(left)).await,
@@ -180,16 +181,47 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         }
     }
 
-    /// The attempt's result, unknown as soon as touch is lost.
-    async fn while_in_touch(&self, attempt: impl Future<Output = Attempt> + Send) -> Attempt {
+    /// Whether nothing was heard of leader or quorum for too long, while somebody has waited for it since `began`.
+    fn has_lost_touch(&self, began: <R as AsyncRuntime>::Instant) -> bool {
+        self.out_of_touch().min(began.elapsed()) >= TOUCH_LIMIT
+    }
+
+    /// What the attempt comes to, nothing as soon as touch is lost.
+    async fn while_in_touch<A: Send>(&self, attempt: impl Future<Output = A> + Send) -> Option<A> {
         let lost = async {
             while self.out_of_touch() < TOUCH_LIMIT {
                 R::sleep(LEADER_POLL).await;
             }
         };
         match R::select2(std::pin::pin!(attempt), std::pin::pin!(lost)).await {
-            Select2::First(outcome) => outcome,
-            Select2::Second(()) => Attempt::Unknown,
+            Select2::First(outcome) => Some(outcome),
+            Select2::Second(()) => None,
+        }
+    }
+
+    /// What the attempt comes to, nothing as soon as another node leads than the one that was asked: a leader that has
+    /// died answers no more, and its successor can be asked at once.
+    async fn while_led_by<A: Send>(
+        &self,
+        leader: NodeId,
+        attempt: impl Future<Output = A> + Send,
+    ) -> Option<A> {
+        let mut metrics = self.inner.raft.server_metrics();
+        let succeeded = async {
+            loop {
+                let newest = metrics.borrow_watched().current_leader;
+                if newest.is_some_and(|newest| newest != leader) {
+                    return;
+                }
+                if metrics.changed().await.is_err() {
+                    // Raft has stopped here: the attempt ends by itself.
+                    return std::future::pending().await;
+                }
+            }
+        };
+        match R::select2(std::pin::pin!(attempt), std::pin::pin!(succeeded)).await {
+            Select2::First(outcome) => Some(outcome),
+            Select2::Second(()) => None,
         }
     }
 
@@ -210,7 +242,8 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             return Attempt::Again;
         };
         if leader == self.node() {
-            return match R::within(limit, self.write(proposal)).await {
+            let written = R::within(limit, self.while_led_by(leader, self.write(proposal)));
+            return match written.await.flatten() {
                 None | Some(Err(Refusal::Unknown)) => Attempt::Unknown,
                 Some(Ok(committed)) => Attempt::Done(committed),
                 Some(Err(Refusal::NotLeader(_))) => Attempt::Again,
@@ -221,10 +254,11 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             return Attempt::Again;
         };
         let message = Message::new(Kind::Propose, encode(&proposal));
-        let answer = match self.inner.transport.call(to, message, limit).await {
-            Ok(answer) => answer,
-            Err(CallError::NotReached(_)) => return Attempt::Again,
-            Err(CallError::NoAnswer(_)) => return Attempt::Unknown,
+        let asked = self.inner.transport.call(to, message, limit);
+        let answer = match self.while_led_by(leader, asked).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(CallError::NotReached(_))) => return Attempt::Again,
+            Some(Err(CallError::NoAnswer(_))) | None => return Attempt::Unknown,
         };
         match decode::<Result<Committed, Refusal>>(&answer) {
             Ok(Ok(committed)) => Attempt::Done(committed),
@@ -263,21 +297,24 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
         }
     }
 
-    /// The state with everything that was committed before this call, whichever node committed it.
+    /// The state with everything that was committed before this call, whichever node committed it. Refused within half a
+    /// second where this node has lost touch with the majority: another node may know.
     pub async fn linearizable(&self) -> Result<Arc<M::State>, ReadError> {
-        let deadline = <R as AsyncRuntime>::Instant::now() + PROPOSE_LIMIT;
+        let began = <R as AsyncRuntime>::Instant::now();
         loop {
-            let left = deadline.saturating_duration_since(<R as AsyncRuntime>::Instant::now());
-            if left.is_zero() {
+            let left = PROPOSE_LIMIT.saturating_sub(began.elapsed());
+            if left.is_zero() || self.has_lost_touch(began) {
                 return Err(ReadError::Unavailable);
             }
             if let Some(why) = &*self.inner.out_of_duty.load() {
                 return Err(ReadError::Stopped(why.to_string()));
             }
-            if let Some(index) = self.read_index(left.min(ATTEMPT_LIMIT)).await
-                && R::within(left, self.inner.published.reached(index))
-                    .await
-                    .is_some()
+            let caught_up = async {
+                let index = self.read_index(left.min(ATTEMPT_LIMIT)).await?;
+                R::within(left, self.inner.published.reached(index)).await
+            };
+            if self.out_of_touch() <= TOUCH_FRESH
+                && let Some(Some(())) = self.while_in_touch(caught_up).await
             {
                 return Ok(self.state());
             }
@@ -288,11 +325,13 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
     async fn read_index(&self, limit: Duration) -> Option<u64> {
         let leader = self.leader()?;
         if leader == self.node() {
-            return R::within(limit, self.confirm_read()).await?.ok();
+            let confirmed = R::within(limit, self.while_led_by(leader, self.confirm_read()));
+            return confirmed.await.flatten()?.ok();
         }
         let to = self.destination(leader)?;
         let message = Message::new(Kind::Read, Bytes::new());
-        let answer = self.inner.transport.call(to, message, limit).await.ok()?;
+        let asked = self.inner.transport.call(to, message, limit);
+        let answer = self.while_led_by(leader, asked).await?.ok()?;
         decode::<Result<u64, Refusal>>(&answer).ok()?.ok()
     }
 

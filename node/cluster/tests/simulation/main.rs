@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fabric;
+mod outage;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -162,7 +163,8 @@ impl Story {
         }
     }
 
-    async fn play(&self) -> RegistersState {
+    /// All nodes run, and something was committed: until then there is no cluster that could lose anything.
+    async fn form(&self) {
         for node in NODES {
             self.start(node).await;
         }
@@ -176,7 +178,6 @@ impl Story {
             .initialize(members)
             .await
             .unwrap();
-        // Until something is committed there is no cluster that could lose anything.
         while self
             .replica(NODES[0])
             .unwrap()
@@ -184,6 +185,10 @@ impl Story {
             .await
             .is_err()
         {}
+    }
+
+    async fn play(&self) -> RegistersState {
+        self.form().await;
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| SimRuntime::spawn(self.clone().write(client)))
             .collect();
