@@ -53,9 +53,9 @@ pub enum CallState {
     Held,
 }
 
-/// How much a call is a node's if its owner goes: the living node with the highest number takes it first. All nodes come to
-/// the same order, and the calls of one owner are spread over all others (rendezvous hashing).
-pub fn rendezvous(call: CallId, node: NodeId) -> u64 {
+/// How much a call, or what will be one, is a node's if its own goes: the living node with the highest number takes it
+/// first. All nodes come to the same order, and the calls of one node are spread over all others (rendezvous hashing).
+pub fn rendezvous(call: impl Serialize, node: NodeId) -> u64 {
     hash_of(&(call, node))
 }
 

@@ -39,6 +39,7 @@ enum Action {
     Timeout,
     Tick,
     Drain,
+    Leave,
     Stop,
 }
 
@@ -51,6 +52,7 @@ struct Proposed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Drain,
+    Leave,
     Stop,
 }
 
@@ -162,6 +164,7 @@ impl Brain {
             biased;
             order = self.orders.recv() => match order {
                 Some(Order::Drain) => Action::Drain,
+                Some(Order::Leave) => Action::Leave,
                 Some(Order::Stop) | None => Action::Stop,
             },
             change = self.changes.next() => match change {
@@ -200,6 +203,10 @@ impl Brain {
             }
             Action::Tick => self.look_around(),
             Action::Drain => self.input(Input::Drain),
+            Action::Leave => {
+                self.peers.leave();
+                self.input(Input::Leave);
+            }
             Action::Stop => {}
         }
     }

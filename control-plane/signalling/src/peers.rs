@@ -61,6 +61,8 @@ pub(crate) struct Peers {
     heard: mpsc::Receiver<(NodeId, Heard)>,
     others: BTreeMap<NodeId, Other>,
     said_alive: Instant,
+    /// Whether goodbye was said: who has said it is not alive for the others any more.
+    left: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +103,7 @@ impl Peers {
             heard,
             others: BTreeMap::new(),
             said_alive: Instant::now() - ALIVE_INTERVAL,
+            left: false,
         }
     }
 
@@ -131,7 +134,8 @@ impl Peers {
     }
 
     /// Says goodbye.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn leave(&mut self) {
+        self.left = true;
         for node in self.others.keys() {
             tell(&self.cluster, *node, &Said::Leaving);
         }
@@ -149,7 +153,7 @@ impl Peers {
                 });
             }
         }
-        if now.duration_since(self.said_alive) >= ALIVE_INTERVAL {
+        if !self.left && now.duration_since(self.said_alive) >= ALIVE_INTERVAL {
             self.said_alive = now;
             for node in self.others.keys() {
                 tell(&self.cluster, *node, &Said::Alive);

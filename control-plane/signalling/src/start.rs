@@ -1,6 +1,7 @@
 //! Putting the shell together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use carillon_cluster::Cluster;
@@ -11,6 +12,7 @@ use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::bind::{Bound, Setup, serve};
 use crate::brain::{Brain, Live, Order, Parts};
@@ -97,10 +99,19 @@ impl Signalling {
         })
     }
 
-    /// Takes no new calls from now on.
+    /// Begins nothing from now on: what comes is handed to the other nodes, or refused where there are none.
     pub async fn drain(&self) {
-        // Fails only when the brain has stopped: then it takes no calls either.
+        // Fails only when the brain has stopped: then it begins nothing either.
         let _ = self.orders.send(Order::Drain).await;
+    }
+
+    /// Gives the calls of this node to the others and waits until they have them, no longer than `limit`. From then on it
+    /// is a mere relay: what still comes to its sockets is handed on.
+    pub async fn hand_over(&mut self, limit: Duration) {
+        let _ = self.orders.send(Order::Leave).await;
+        if timeout(limit, self.idle()).await.is_err() {
+            tracing::warn!("nobody has taken the calls of this node yet");
+        }
     }
 
     /// Waits until this node owns no call and has committed all its records.

@@ -72,7 +72,7 @@ impl Switch {
 
     fn takes_calls(&self) -> bool {
         let limits = &self.config.limits;
-        !self.draining
+        !self.is_draining()
             && self.calls.len() < limits.calls
             && self.records.len() < limits.records
             && !self.is_congested()
@@ -128,7 +128,7 @@ impl Switch {
             direction: caller.direction,
             number: caller.number,
             context: caller.context,
-            advertised: flow.local,
+            advertised: self.own_address(&flow),
             policy: self.config.policy.clone(),
             carrier: caller.carrier,
         });

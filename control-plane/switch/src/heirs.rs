@@ -247,7 +247,7 @@ impl Switch {
                 && serves
                 && !self.nodes_down.contains(&node.id)
                 && !self.heirs.gone.contains_key(&node.id)
-                && (self.draining || rendezvous(call.id, node.id) > own)
+                && (self.is_draining() || rendezvous(call.id, node.id) > own)
         };
         let turn = self.state.nodes().values().filter(before).count() as u64;
         since_ms.is_some_and(|since_ms| self.now_ms >= since_ms + turn * TURN_MS)

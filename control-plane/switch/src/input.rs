@@ -50,8 +50,10 @@ pub enum Input {
         server: Server,
         ways: Vec<ServerWay>,
     },
-    /// Take no new calls.
+    /// Begin nothing new: others are handed what comes.
     Drain,
+    /// Give all calls away. What still comes is handed to whoever has them.
+    Leave,
 }
 
 /// Why a proposal has no outcome. It may still be committed later.

@@ -28,10 +28,7 @@ impl Switch {
         let dialog = dialog_of(message);
         let place = match &dialog {
             Some(dialog) => self.place_of(dialog, &flow),
-            None if message.method() == Some(&Method::Cancel) => {
-                self.place_of_cancelled(message, &flow)
-            }
-            None => return true,
+            None => self.place_outside(message, &flow),
         };
         match place {
             Place::Here => true,
@@ -120,6 +117,19 @@ impl Switch {
             owner if self.is_suspect(owner) => Place::Orphaned(stored.id, owner),
             _ if forwarded => Place::Unknown,
             owner => Place::There(owner),
+        }
+    }
+
+    /// What is in no dialog is for any node.
+    fn place_outside(&mut self, message: &Message, flow: &Flow) -> Place {
+        let cancels = message.method() == Some(&Method::Cancel);
+        let place = match cancels {
+            true => self.place_of_cancelled(message, flow),
+            false => Place::Here,
+        };
+        match (place, self.stand_in(message, flow)) {
+            (Place::Here, Some(node)) => Place::There(node),
+            (place, _) => place,
         }
     }
 

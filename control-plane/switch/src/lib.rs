@@ -20,6 +20,7 @@ mod heirs;
 mod identify;
 mod input;
 mod inside;
+mod leave;
 mod media;
 mod moves;
 mod offenders;

@@ -67,6 +67,8 @@ impl Switch {
         if self.has_come_round(&message) {
             return self.answer(key, Message::response_to(&message, 482, ""));
         }
+        // A node that has just gone may have handed it on with its last breath.
+        let flow = self.living_flow(flow).unwrap_or(flow);
         match method {
             Method::Invite => self.invited(key, flow, message),
             Method::Register => self.register(key, flow, message),

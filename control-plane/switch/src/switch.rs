@@ -9,6 +9,7 @@ use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
 use crate::heirs::Heirs;
+use crate::leave::Going;
 use crate::moves::Moves;
 use crate::offenders::Offenders;
 use crate::proposals::Proposals;
@@ -31,7 +32,7 @@ pub struct Switch {
     pub(crate) tenure: Tenure,
     pub(crate) heirs: Heirs,
     pub(crate) trails: Trails,
-    pub(crate) draining: bool,
+    pub(crate) going: Going,
     pub(crate) quorum: bool,
     pub(crate) transactions: Layer,
     pub(crate) guard: Guard,
@@ -82,7 +83,7 @@ impl Switch {
             tenure: Tenure::default(),
             heirs: Heirs::default(),
             trails: Trails::default(),
-            draining: false,
+            going: Going::Staying,
             quorum: true,
             transactions,
             offenders: Offenders::new(),
@@ -126,10 +127,8 @@ impl Switch {
             }
             Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
             Input::Resolved { server, ways } => self.resolved(&server, ways),
-            Input::Drain => {
-                self.draining = true;
-                self.trunks_due();
-            }
+            Input::Drain => self.drain(),
+            Input::Leave => self.leave(),
         }
         self.settle();
     }
@@ -299,7 +298,11 @@ impl Switch {
         }
     }
 
-    pub(crate) fn put(&mut self, output: Output) {
+    pub(crate) fn put(&mut self, mut output: Output) {
+        if let Output::Send { flow, .. } = &mut output {
+            // Who came by the sockets of a node that has gone is answered by ours.
+            *flow = self.living_flow(*flow).unwrap_or(*flow);
+        }
         self.counters.count(&output);
         self.outputs.push_back(output);
     }

@@ -104,6 +104,9 @@ impl Switch {
         {
             self.end_doubt();
         }
+        if self.is_leaving() {
+            return;
+        }
         if !needs_lease(&self.state, self.config.node) {
             self.tenure.next_ms = 0;
             return self.take_up_work();
@@ -147,6 +150,9 @@ impl Switch {
         outcome: Result<Outcome, ProposalFailure>,
     ) {
         self.tenure.waiting = self.tenure.waiting.saturating_sub(1);
+        if self.is_leaving() {
+            return;
+        }
         let Ok(Outcome::Lease(outcome)) = outcome else {
             return;
         };
@@ -175,6 +181,24 @@ impl Switch {
                 self.tenure_due();
             }
             LeaseOutcome::Released | LeaseOutcome::TooMany => {}
+        }
+    }
+
+    /// The lease is given back, and not asked for again.
+    pub(crate) fn give_up_tenure(&mut self) {
+        let (resource, holder) = (node_resource(self.config.node), self.config.node);
+        let tenure = &mut self.tenure;
+        let epoch = tenure.epoch.take();
+        (tenure.until_ms, tenure.next_ms, tenure.doubt_until_ms) = (0, 0, None);
+        if let Some(epoch) = epoch {
+            tenure.waiting += 1;
+            let command = LeaseCommand::Release {
+                resource,
+                holder,
+                epoch,
+            };
+            let asked_ms = self.now_ms;
+            self.propose(Command::Lease(command), Purpose::Lease { asked_ms });
         }
     }
 

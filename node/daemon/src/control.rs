@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use carillon_cluster::{Cluster, Entry};
@@ -99,9 +100,24 @@ impl Control {
         self.cluster.status().out_of_duty.or(brain)
     }
 
-    /// Says goodbye: to the other nodes, to the cluster, to everybody who is connected.
-    pub(crate) async fn stop(self) {
+    /// Others begin what is new, and lead. What this node has begun it ends, if that is soon.
+    pub(crate) async fn drain(&mut self) {
+        self.set_state(NodeState::Draining).await;
+        self.signalling.drain().await;
+        self.cluster.step_down().await;
+        self.signalling.idle().await;
+    }
+
+    /// Says goodbye: to the other nodes, which take what is left of its calls, to the cluster, to everybody who is
+    /// connected.
+    pub(crate) async fn stop(mut self) {
         self.set_state(NodeState::Left).await;
+        if self.cluster.state().nodes().len() > 1 {
+            self.signalling.drain().await;
+            self.signalling.hand_over(TAKEN_WITHIN).await;
+            // A phone that has not heard of the heir yet still speaks to this node.
+            tokio::time::sleep(STRAGGLERS).await;
+        }
         self.signalling.stop().await;
         give_up_lease(&self.cluster).await;
         if let Some(names) = self.names {
@@ -122,7 +138,11 @@ impl Control {
 }
 
 /// A node that goes waits no longer for the cluster to note it.
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Nor for others to take its calls; those that are left then are taken as those of a node that has died.
+const TAKEN_WITHIN: Duration = Duration::from_secs(3);
+/// What phones have sent and is not answered comes again within this (T1, RFC 3261 §17.1.1.1).
+const STRAGGLERS: Duration = Duration::from_millis(600);
 
 /// What is left of this node's calls may be taken at once.
 async fn give_up_lease(cluster: &Cluster<Telephony>) {

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use carillon_model::NodeState;
 use carillon_relay::MediaServer;
 use carillon_telemetry::{Exposition, Metrics};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -148,9 +147,9 @@ impl Node {
         }
     }
 
-    /// No new calls, a while for those that there are, then goodbye to the cluster.
+    /// Nothing new, a while for what there is, then goodbye to the cluster.
     async fn leave(mut self, config: &Config, signals: &mut Signals) {
-        tracing::info!("asked to end: no new calls from now on");
+        tracing::info!("asked to end: others begin what is new from now on");
         let patience = Duration::from_secs(config.cluster.drain_s);
         let drained = tokio::select! {
             drained = timeout(patience, self.drain()) => drained.is_ok(),
@@ -167,9 +166,7 @@ impl Node {
 
     async fn drain(&mut self) {
         if let Some(control) = &mut self.control {
-            control.set_state(NodeState::Draining).await;
-            control.signalling.drain().await;
-            control.signalling.idle().await;
+            control.drain().await;
         }
         if let Some(media) = &self.media {
             media.drain().await;

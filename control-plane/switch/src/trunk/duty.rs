@@ -36,7 +36,7 @@ impl Switch {
         }
         self.look_carriers_up();
         self.qualify_carriers();
-        if self.draining {
+        if self.is_draining() {
             self.give_trunks_back();
         } else if self.is_in_doubt() || !self.will_be_tenured(FENCE_MS) {
             self.fall_silent();
@@ -244,7 +244,7 @@ impl Switch {
                 .trunk_lease(trunk)
                 .is_some_and(|lease| lease.epoch == epoch && lease.holder == self.config.node);
             match register {
-                Some(register) if newest && !self.draining => {
+                Some(register) if newest && !self.is_draining() => {
                     self.hold(trunk, epoch, Account::of(&register));
                     self.tell(Notice::TrunkOwned { trunk, epoch });
                 }
@@ -507,7 +507,7 @@ impl Switch {
     }
 
     fn ask_carrier_if_it_may(&mut self, trunk: TrunkId) {
-        if self.will_be_tenured(FENCE_MS) && !self.is_in_doubt() && !self.draining {
+        if self.will_be_tenured(FENCE_MS) && !self.is_in_doubt() && !self.is_draining() {
             self.ask_carrier(trunk);
         }
     }

@@ -107,8 +107,14 @@ fn a_draining_node_ends_its_calls_and_begins_none() {
     office.hang_up("bob");
     expect![[r#"
         carol -> n1: INVITE 102
-        n1 -> carol: 503 INVITE
+        n1 => n2: INVITE 102
+        n2 by n1 -> carol: 401 INVITE
         carol -> n1: ACK 102
+        carol -> n1: INVITE 102
+        n1 => n2: ACK 102
+        n1 => n2: INVITE 102
+        n2 by n1 -> carol: 100 INVITE
+        n2 -> bob: INVITE bob
         bob -> n2: BYE
         n2 => n1: BYE
         n1 by n2 -> bob: 200 BYE

@@ -14,6 +14,7 @@ mod carrier;
 mod commits;
 mod furnish;
 mod habits;
+mod leave;
 mod limits;
 mod media;
 mod moves;

@@ -130,6 +130,11 @@ impl<M: Replicated> Cluster<M> {
         self.replica.transfer_leader(to).await
     }
 
+    /// Hands leadership over if this node has it, and takes part as before.
+    pub async fn step_down(&self) {
+        self.replica.step_down().await;
+    }
+
     /// Hands leadership over and stops. The store can be closed or opened again afterwards.
     pub async fn shutdown(&self) {
         self.replica.leave_and_stop().await;

@@ -75,15 +75,20 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
 
     /// Hands leadership over if this node has it, and stops.
     pub async fn leave_and_stop(&self) {
+        self.step_down().await;
+        self.stop().await;
+    }
+
+    /// Hands leadership over if this node has it and another can have it.
+    pub async fn step_down(&self) {
         if self.leader() == Some(self.node()) && self.voters() > 1 {
             match self.transfer_leader(None).await {
                 Ok(()) => tracing::info!("leadership handed over"),
                 Err(error) => {
-                    tracing::warn!(%error, "stopping as the leader: the others will elect one")
+                    tracing::warn!(%error, "leadership was not handed over: the others will elect a leader")
                 }
             }
         }
-        self.stop().await;
     }
 
     fn voters(&self) -> usize {
