@@ -5,6 +5,7 @@
 //! what a socket has to: how many connections, how long a silence, how full a queue.
 
 mod accept;
+mod addresses;
 mod bind;
 mod brain;
 mod clock;
@@ -26,6 +27,7 @@ mod stream_tests;
 mod tls;
 mod udp;
 
+pub use addresses::{Floating, FloatingConfig};
 pub use bind::{Bound, own_address};
 pub use brain::Live;
 pub use clock::Clock;

@@ -12,6 +12,7 @@ use carillon_telephony::Telephony;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::addresses::{Addresses, Floating};
 use crate::bind::{Bound, Setup, serve};
 use crate::brain::{Brain, Live, Order, Parts};
 use crate::clock::Clock;
@@ -27,6 +28,8 @@ pub struct Surroundings {
     pub credentials: Arc<Credentials>,
     /// What the TLS listeners show.
     pub tls: Option<TlsIdentity>,
+    /// The interface of floating addresses, where there are any.
+    pub floating: Option<Floating>,
     pub metrics: Metrics,
     pub clock: Clock,
 }
@@ -53,6 +56,7 @@ impl Signalling {
             cluster,
             credentials,
             tls,
+            floating,
             metrics,
             clock,
         } = surroundings;
@@ -69,6 +73,8 @@ impl Signalling {
             connections_per_source_max: config.connections_per_source_max,
         };
         let (sockets, inbound, listening) = serve(bound, setup);
+        switch.floating = floating.as_ref().map(Floating::address);
+        let (addresses, addresses_said) = Addresses::start(floating, &config.listen, &sockets)?;
         let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
         let endpoint =
             Endpoint::caller(any, credentials).context("open a port towards media servers")?;
@@ -86,6 +92,8 @@ impl Signalling {
             cluster,
             media,
             media_events,
+            addresses,
+            addresses_said,
             orders: ordered,
             live,
         });

@@ -128,7 +128,7 @@ impl Switch {
             direction: caller.direction,
             number: caller.number,
             context: caller.context,
-            advertised: flow.local,
+            advertised: self.advertised(&flow),
             policy: self.config.policy.clone(),
             carrier: caller.carrier,
         });

@@ -16,6 +16,8 @@ enum Place {
     There(NodeId),
     /// Its node does not answer.
     Orphaned(CallId, NodeId),
+    /// The call ended here a moment ago.
+    Ended,
     /// There is no such call, and this is known.
     Nowhere,
     /// This node cannot tell now.
@@ -55,7 +57,12 @@ impl Switch {
                 self.wait_for_heir(call, flow, bytes);
                 false
             }
-            Place::Nowhere => {
+            // It crossed with the end, or waited for the floating address of the dead.
+            Place::Ended if message.method() == Some(&Method::Bye) => {
+                self.answer_at_once(&flow, Message::response_to(message, 200, ""));
+                false
+            }
+            Place::Nowhere | Place::Ended => {
                 if message.method() == Some(&Method::Ack) {
                     self.counters.dropped += 1;
                 } else {
@@ -87,7 +94,11 @@ impl Switch {
         if let Some(stored) = stored.cloned() {
             return self.place_of_stored(&stored, forwarded);
         }
-        if let Some(node) = self.trails.follow(self.now_ms, dialog)
+        let trail = self.trails.follow(self.now_ms, dialog);
+        if trail == Some(self.config.node) {
+            return Place::Ended;
+        }
+        if let Some(node) = trail
             && !forwarded
             && self.state.nodes().contains(&node)
             && !self.nodes_down.contains(&node)
@@ -237,7 +248,11 @@ impl Switch {
     pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
         let others = self.state.nodes().values().flat_map(|node| &node.sip);
         let mut all = self.config.listeners.iter().chain(others);
-        all.any(|listener| listener.address == address)
+        let floats = self.state.home_of(address.ip()).is_some();
+        all.any(|listener| {
+            let same_port = listener.address.port() == address.port();
+            listener.address == address || floats && same_port
+        })
     }
 }
 

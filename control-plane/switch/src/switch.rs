@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use carillon_call::LegId;
@@ -8,6 +9,7 @@ use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
 use crate::calls::Calls;
+use crate::floating::Floating;
 use crate::heirs::Heirs;
 use crate::moves::Moves;
 use crate::offenders::Offenders;
@@ -52,6 +54,7 @@ pub struct Switch {
     pub(crate) records: Records,
     pub(crate) qualifier: Qualifier,
     pub(crate) trunks: Trunks,
+    pub(crate) floating: Floating,
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -99,6 +102,7 @@ impl Switch {
             records: Records::new(),
             qualifier: Qualifier::new(),
             trunks: Trunks::default(),
+            floating: Floating::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             config,
@@ -109,6 +113,7 @@ impl Switch {
     pub fn handle_input(&mut self, now_ms: u64, input: Input) {
         self.wake(now_ms);
         self.fence_trunks();
+        self.fence_addresses();
         match input {
             Input::Received { flow, bytes } => self.received(flow, bytes),
             Input::State { state, events } => self.state_changed(state, &events),
@@ -126,9 +131,14 @@ impl Switch {
             }
             Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
             Input::Resolved { server, ways } => self.resolved(&server, ways),
+            Input::AddressHeld(holding) => self.address_held(holding),
+            Input::AddressFailed(holding) => self.address_failed(holding),
+            Input::AddressProbed { address, taken } => self.address_probed(address, taken),
+            Input::AddressDropped(address) => self.address_dropped(address),
             Input::Drain => {
                 self.draining = true;
                 self.trunks_due();
+                self.addresses_due();
             }
         }
         self.settle();
@@ -145,6 +155,7 @@ impl Switch {
         self.records_due();
         self.qualify_due();
         self.trunks_due();
+        self.addresses_due();
         self.settle();
     }
 
@@ -162,6 +173,7 @@ impl Switch {
             self.records.next_ms(),
             self.qualifier.next_ms(),
             self.trunks.next_ms(),
+            self.floating.next_ms(),
         ]
         .into_iter()
         .flatten()
@@ -181,6 +193,11 @@ impl Switch {
     /// The calls that this node takes for its own.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
         self.calls.values().map(|slot| slot.call.id())
+    }
+
+    /// Whether this machine has a floating address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.floating.has(address)
     }
 
     /// What is held now. A draining node may stop when it holds no calls and no records.
@@ -277,6 +294,7 @@ impl Switch {
         self.tenure_due();
         // A state that comes without its events may have new trunks as well.
         let mut trunks = events.is_empty();
+        let mut addresses = events.is_empty();
         for event in events {
             match event {
                 Event::HangupRequested(call) => {
@@ -288,14 +306,21 @@ impl Switch {
                     self.contacts_changed(*endpoint);
                     self.look_for_lost(*endpoint);
                 }
-                Event::NodeChanged(_) => self.heirs.look_at(self.now_ms),
+                Event::NodeChanged(_) => {
+                    self.heirs.look_at(self.now_ms);
+                    addresses = true;
+                }
                 Event::MediaServerChanged(_) => self.moves.look_at(self.now_ms),
-                Event::ConfigChanged { .. } | Event::LeaseChanged { .. } => trunks = true,
+                Event::ConfigChanged { .. } => trunks = true,
+                Event::LeaseChanged { .. } => (trunks, addresses) = (true, true),
                 Event::Initialised | Event::TrunkReported(_) | Event::SecretChanged { .. } => {}
             }
         }
         if trunks {
             self.trunks_due();
+        }
+        if addresses {
+            self.addresses_due();
         }
     }
 
