@@ -27,6 +27,7 @@ fn company() -> World {
         name: "control-1".to_owned(),
         address: [127, 0, 1, 1].into(),
         sip: Vec::new(),
+        floating: None,
         api: None,
         cluster: ([127, 0, 1, 1], 7400).into(),
         state: NodeState::Active,

@@ -15,6 +15,11 @@ pub fn node_resource(node: NodeId) -> String {
     format!("node/{node}")
 }
 
+/// The resource whose lease says which node holds the floating address of another, or its own.
+pub fn address_resource(home: NodeId) -> String {
+    format!("address/{home}")
+}
+
 /// The right to act for a resource. It stays after it has lapsed, so that epochs never repeat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {

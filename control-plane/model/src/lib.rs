@@ -18,6 +18,7 @@ mod context;
 mod endpoint;
 mod event;
 mod extension;
+mod floating;
 mod flow;
 mod hash;
 mod id;
@@ -51,13 +52,16 @@ pub use context::{Context, ContextKind, NumberRange};
 pub use endpoint::{DEFAULT_REALM, Ha1, SipEndpoint};
 pub use event::{ConfigKind, Event};
 pub use extension::Extension;
+pub use floating::{FloatingAddress, ParseFloatingAddressError};
 pub use flow::{Flow, Transport};
 pub use id::{
     AdministratorId, CallId, ContextId, EndpointId, Epoch, ExtensionId, IncallId, LineId,
     MediaServerId, NodeId, OutcallId, ParseIdError, RegisterId, SiteId, TrunkId, UserId,
 };
 pub use import::{ImportMode, ImportRow, Imported, MAX_IMPORT_ROWS, RowError};
-pub use lease::{Lease, LeaseCommand, LeaseOutcome, WHILE_NODE_LIVES, node_resource};
+pub use lease::{
+    Lease, LeaseCommand, LeaseOutcome, WHILE_NODE_LIVES, address_resource, node_resource,
+};
 pub use line::Line;
 pub use media::{MediaServer, MediaState, Site, Subnet};
 pub use node::{ControlNode, NodeState, SipListener};

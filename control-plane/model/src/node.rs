@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, NodeId, Transport};
+use crate::{Epoch, FloatingAddress, NodeId, Transport};
 
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct ControlNode {
     /// Where it takes SIP.
     #[serde(default)]
     pub sip: Vec<SipListener>,
+    /// The address that others hold while it is away.
+    #[serde(default)]
+    pub floating: Option<FloatingAddress>,
     /// Where it takes HTTPS.
     #[serde(default)]
     pub api: Option<SocketAddr>,

@@ -61,12 +61,12 @@ impl Bound {
 
     fn open_udp(&mut self, listen: Listen, config: &Config) -> anyhow::Result<SocketAddr> {
         let shared = config.udp_sockets > 1;
-        let first = datagram_socket(listen.address, shared)?;
+        let first = datagram_socket(listen.address, shared, config.floats)?;
         let address = first.local_addr()?;
         let told = advertised(address, config.advertise);
         self.udp.push((told, Arc::new(first)));
         for _ in 1..config.udp_sockets {
-            let socket = datagram_socket(address, shared)?;
+            let socket = datagram_socket(address, shared, config.floats)?;
             self.udp.push((told, Arc::new(socket)));
         }
         Ok(told)
@@ -140,7 +140,11 @@ pub(crate) struct Setup {
     pub(crate) connections_per_source_max: usize,
 }
 
-fn datagram_socket(address: SocketAddr, shared: bool) -> anyhow::Result<tokio::net::UdpSocket> {
+pub(crate) fn datagram_socket(
+    address: SocketAddr,
+    shared: bool,
+    floats: bool,
+) -> anyhow::Result<tokio::net::UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -153,6 +157,10 @@ fn datagram_socket(address: SocketAddr, shared: bool) -> anyhow::Result<tokio::n
     if shared {
         socket.set_reuse_port(true)?;
     }
+    // A socket of a floating address stands beside one that is bound to all addresses.
+    if floats {
+        socket.set_reuse_address(true)?;
+    }
     // The kernel gives what it is allowed to; less is no reason not to start.
     let _ = socket.set_recv_buffer_size(UDP_BUFFER_OCTETS);
     let _ = socket.set_send_buffer_size(UDP_BUFFER_OCTETS);
@@ -160,7 +168,7 @@ fn datagram_socket(address: SocketAddr, shared: bool) -> anyhow::Result<tokio::n
     Ok(tokio::net::UdpSocket::from_std(UdpSocket::from(socket))?)
 }
 
-fn stream_listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) fn stream_listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,

@@ -1,5 +1,6 @@
 //! The one task that owns the switch: waits for whatever happens next, hands it over, does what comes out.
 
+mod addresses;
 mod observe;
 mod trunks;
 
@@ -14,6 +15,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::addresses::Addresses;
 use crate::brain::observe::Observer;
 use crate::clock::Clock;
 use crate::limits::{LOOK_UPS_MAX, PROPOSALS_MAX};
@@ -36,6 +38,7 @@ enum Action {
     Proposed(Proposed),
     Resolved(Server, Vec<ServerWay>),
     Media(MediaEvent),
+    Address(Input),
     Timeout,
     Tick,
     Drain,
@@ -75,6 +78,8 @@ pub(crate) struct Parts {
     pub(crate) peers: Peers,
     pub(crate) media: MediaServers,
     pub(crate) media_events: mpsc::Receiver<MediaEvent>,
+    pub(crate) addresses: Addresses,
+    pub(crate) addresses_said: mpsc::Receiver<Input>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) live: watch::Sender<Live>,
 }
@@ -94,6 +99,8 @@ pub(crate) struct Brain {
     peers: Peers,
     media: MediaServers,
     media_events: mpsc::Receiver<MediaEvent>,
+    addresses: Addresses,
+    addresses_said: mpsc::Receiver<Input>,
     orders: mpsc::Receiver<Order>,
     observer: Observer,
     tick: Interval,
@@ -125,6 +132,8 @@ impl Brain {
             peers: parts.peers,
             media: parts.media,
             media_events: parts.media_events,
+            addresses: parts.addresses,
+            addresses_said: parts.addresses_said,
             orders: parts.orders,
             observer,
             tick,
@@ -144,6 +153,7 @@ impl Brain {
                 action => self.apply(action),
             }
         }
+        self.addresses.stop().await;
         self.peers.leave();
     }
 
@@ -173,6 +183,7 @@ impl Brain {
             },
             Some(proposed) = self.proposed.recv() => Action::Proposed(proposed),
             Some(event) = self.media_events.recv() => Action::Media(event),
+            Some(said) = self.addresses_said.recv() => Action::Address(said),
             Some((server, ways)) = self.resolved.recv() => Action::Resolved(server, ways),
             () = due => Action::Timeout,
             _ = self.tick.tick() => Action::Tick,
@@ -196,6 +207,7 @@ impl Brain {
                 self.input(Input::Proposed { proposal, outcome });
             }
             Action::Media(event) => self.media_said(event),
+            Action::Address(said) => self.input(said),
             Action::Resolved(server, ways) => self.input(Input::Resolved { server, ways }),
             Action::Timeout => {
                 self.switch.handle_timeout(self.clock.now_ms());
@@ -288,6 +300,19 @@ impl Brain {
                 }
                 Output::Close { flow } => self.peers.close(flow),
                 Output::Resolve { server } => self.look_up(server),
+                Output::HoldAddress {
+                    holding,
+                    listeners,
+                    announce,
+                    until_ms,
+                } => {
+                    let ordered = self.addresses.hold(holding, listeners, announce, until_ms);
+                    if let Err(failed) = ordered {
+                        self.again(Input::AddressFailed(failed));
+                    }
+                }
+                Output::DropAddress { address } => self.addresses.drop_address(address),
+                Output::ProbeAddress { address } => self.addresses.probe(address),
                 Output::Notice(notice) => self.observer.notice(&notice, &self.sockets),
             }
         }

@@ -26,6 +26,9 @@ pub struct Config {
     pub connections_per_source_max: usize,
     /// Receiving tasks of each UDP listener, sharing its port.
     pub udp_sockets: usize,
+    /// Whether there are floating addresses; the section of these says so.
+    #[serde(skip)]
+    pub floats: bool,
 }
 
 impl Default for Config {
@@ -47,6 +50,7 @@ impl Default for Config {
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_source_max: limits::CONNECTIONS_PER_SOURCE_MAX,
             udp_sockets: 1,
+            floats: false,
         }
     }
 }

@@ -163,6 +163,14 @@ impl Connections {
         }
     }
 
+    /// An address leaves this machine, and with it the connections that end there.
+    pub(crate) fn cut_at(&self, address: IpAddr) {
+        let ends_there = |entry: &&Entry| entry.flow.local.ip() == address;
+        for entry in self.open.values().filter(ends_there) {
+            entry.cut.cancel();
+        }
+    }
+
     pub(crate) fn count(&self, transport: Transport) -> usize {
         match transport {
             Transport::Udp => 0,

@@ -5,6 +5,7 @@
 //! what a socket has to: how many connections, how long a silence, how full a queue.
 
 mod accept;
+mod addresses;
 mod bind;
 mod brain;
 mod clock;
@@ -30,6 +31,7 @@ mod tls;
 mod trail;
 mod udp;
 
+pub use addresses::{Floating, FloatingConfig};
 pub use bind::{Bound, own_address};
 pub use brain::Live;
 pub use clock::Clock;

@@ -32,6 +32,8 @@ pub(crate) struct Sockets {
     /// Where listeners are reached, in the order of the configuration.
     pub(crate) listeners: Vec<SipListener>,
     udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    /// By the floating addresses that this machine has.
+    floating: Mutex<Vec<(SocketAddr, Arc<UdpSocket>)>>,
     connections: Mutex<Connections>,
     offences: Mutex<Offences>,
     queue: mpsc::Sender<Inbound>,
@@ -60,6 +62,7 @@ impl Sockets {
             tls,
             listeners,
             udp,
+            floating: Mutex::new(Vec::new()),
             connections: Mutex::new(connections),
             offences: Mutex::new(Offences::default()),
             queue,
@@ -78,14 +81,7 @@ impl Sockets {
     }
 
     fn send_datagram(&self, flow: &Flow, bytes: &[u8]) -> Result<(), NotSent> {
-        let same_family = |local: &SocketAddr| local.is_ipv4() == flow.peer.is_ipv4();
-        let socket = self
-            .udp
-            .iter()
-            .find(|(local, _)| *local == flow.local)
-            .or_else(|| self.udp.iter().find(|(local, _)| same_family(local)))
-            .map(|(_, socket)| socket)
-            .ok_or(NotSent)?;
+        let socket = self.socket_for(flow).ok_or(NotSent)?;
         match socket.try_send_to(bytes, flow.peer) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -98,6 +94,34 @@ impl Sockets {
                 Err(NotSent)
             }
         }
+    }
+
+    /// The socket that a flow names; where a floating address has left this machine, another one.
+    fn socket_for(&self, flow: &Flow) -> Option<Arc<UdpSocket>> {
+        let of = |sockets: &[(SocketAddr, Arc<UdpSocket>)]| {
+            let named = sockets.iter().find(|(local, _)| *local == flow.local);
+            named.map(|(_, socket)| Arc::clone(socket))
+        };
+        let same_family = |(local, _): &&(SocketAddr, _)| local.is_ipv4() == flow.peer.is_ipv4();
+        of(&self.udp).or_else(|| of(&self.floating())).or_else(|| {
+            let any = self.udp.iter().find(same_family);
+            any.map(|(_, socket)| Arc::clone(socket))
+        })
+    }
+
+    fn floating(&self) -> MutexGuard<'_, Vec<(SocketAddr, Arc<UdpSocket>)>> {
+        self.floating.lock().expect("no holder of this lock panics")
+    }
+
+    /// This machine has a floating address, and listens there.
+    pub(crate) fn open_at(&self, sockets: Vec<(SocketAddr, Arc<UdpSocket>)>) {
+        self.floating().extend(sockets);
+    }
+
+    /// It has it no more.
+    pub(crate) fn close_at(&self, address: IpAddr) {
+        self.floating().retain(|(local, _)| local.ip() != address);
+        self.connections().cut_at(address);
     }
 
     fn send_on_stream(self: &Arc<Self>, flow: &Flow, bytes: Bytes) -> Result<(), NotSent> {

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::addresses::{Addresses, Floating};
 use crate::bind::{Bound, Setup, serve};
 use crate::brain::{Brain, Live, Order, Parts};
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub struct Surroundings {
     pub credentials: Arc<Credentials>,
     /// What the TLS listeners show.
     pub tls: Option<TlsIdentity>,
+    /// The interface of floating addresses, where there are any.
+    pub floating: Option<Floating>,
     pub metrics: Metrics,
     pub clock: Clock,
 }
@@ -55,6 +58,7 @@ impl Signalling {
             cluster,
             credentials,
             tls,
+            floating,
             metrics,
             clock,
         } = surroundings;
@@ -71,6 +75,8 @@ impl Signalling {
             connections_per_source_max: config.connections_per_source_max,
         };
         let (sockets, inbound, listening) = serve(bound, setup);
+        switch.floating = floating.as_ref().map(Floating::address);
+        let (addresses, addresses_said) = Addresses::start(floating, &config.listen, &sockets)?;
         let (media, media_events) = MediaServers::new(node, credentials, metrics);
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).context("read the system's randomness")?;
@@ -85,6 +91,8 @@ impl Signalling {
             cluster,
             media,
             media_events,
+            addresses,
+            addresses_said,
             orders: ordered,
             live,
         });

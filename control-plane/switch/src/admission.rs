@@ -128,7 +128,7 @@ impl Switch {
             direction: caller.direction,
             number: caller.number,
             context: caller.context,
-            advertised: self.own_address(&flow),
+            advertised: self.advertised(&self.own_flow(flow)),
             policy: self.config.policy.clone(),
             carrier: caller.carrier,
         });

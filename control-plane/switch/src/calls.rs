@@ -1,19 +1,17 @@
 //! The calls that this node owns, and what they can be found by.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
 
-use carillon_call::{Call, Input, LegId, Output, Owner, Way};
-use carillon_model::{
-    CallEntry, CallId, DialogKey, EndpointId, Epoch, Flow, NodeId, SipListener, SiteId, Transport,
-};
+use carillon_call::{Call, Input, LegId, Output, Owner};
+use carillon_model::{CallEntry, CallId, DialogKey, EndpointId, Epoch, Flow, SiteId};
 use carillon_sip::Message;
 use carillon_sip::transaction::{self, ClientKey, ServerKey, response_flow};
 
 use crate::commit::Commits;
 use crate::media::MediaLink;
+use crate::reach::Reach;
 use crate::switch::Asker;
-use crate::{Config, Notice, Switch};
+use crate::{Notice, Switch};
 
 /// A call, and what waits for it or on it.
 pub(crate) struct Slot {
@@ -306,10 +304,8 @@ impl Switch {
         if server.is_some_and(|server| self.is_server_lost(server)) {
             call.expect_media();
         }
-        let (config, down) = (&self.config, &self.nodes_lost());
-        call.resume(self.now_ms, &mut self.random, owner, |flow| {
-            way_of(config, down, flow)
-        });
+        let reach = Reach::of(&self.config, &self.floating, self.nodes_lost());
+        call.resume(self.now_ms, &mut self.random, owner, |flow| reach.way(flow));
         let mut slot = Slot::new(call, stored.summary.started_at_ms);
         slot.commits = Commits::stored(stored.revision);
         slot.media = MediaLink::resumed(&slot.call);
@@ -343,11 +339,9 @@ impl Switch {
     /// Phones of a call that were reached by the sockets of a node which has gone are told where to find us.
     pub(crate) fn relocate(&mut self, id: CallId) {
         self.with_call(id, |switch, slot| {
-            let (config, down) = (&switch.config, &switch.nodes_lost());
+            let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
             slot.call
-                .relocate(switch.now_ms, &mut switch.random, |flow| {
-                    way_of(config, down, flow)
-                });
+                .relocate(switch.now_ms, &mut switch.random, |flow| reach.way(flow));
             slot.collect();
             switch.note_lost(slot);
         });
@@ -478,67 +472,5 @@ impl Switch {
             self.transactions
                 .handle_input(self.now_ms, transaction::Input::AbandonServer { key });
         }
-    }
-}
-
-/// How this node reaches a peer that was reached by a flow: of its own, from another life with other listeners perhaps,
-/// of a node that lives, or of one that has gone.
-pub(crate) fn way_of(config: &Config, nodes_down: &BTreeSet<NodeId>, flow: &Flow) -> Way {
-    let same = |listener: &&SipListener| {
-        listener.transport == flow.transport && listener.address.is_ipv4() == flow.local.is_ipv4()
-    };
-    let own = flow.node == config.node;
-    let mut listeners = config.listeners.iter().filter(same);
-    let there = listeners
-        .clone()
-        .any(|listener| listener.address == flow.local);
-    match flow.transport {
-        _ if !own && !nodes_down.contains(&flow.node) => Way::Same,
-        Transport::Udp if own && there => Way::Same,
-        Transport::Udp => match listeners.next() {
-            Some(listener) => {
-                let local: SocketAddr = listener.address;
-                let node = config.node;
-                Way::Moved(
-                    Flow {
-                        node,
-                        local,
-                        ..*flow
-                    },
-                    local,
-                )
-            }
-            None => Way::Lost,
-        },
-        // The heir holds the phone's connection itself.
-        Transport::Tcp | Transport::Tls if own && flow.connection >= config.first_connection => {
-            Way::Same
-        }
-        // Connections end with their process.
-        Transport::Tcp | Transport::Tls => Way::Lost,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_connection_is_a_way_for_as_long_as_its_process_lives() {
-        let mut config = Config::new(NodeId(1), Vec::new());
-        config.first_connection = 1_000;
-        let flow = |node, connection| Flow {
-            node: NodeId(node),
-            transport: Transport::Tcp,
-            local: "192.0.2.1:5060".parse().unwrap(),
-            peer: "192.0.2.9:40000".parse().unwrap(),
-            connection,
-        };
-        let down = BTreeSet::from([NodeId(3)]);
-        let way = |node, connection| way_of(&config, &down, &flow(node, connection));
-        assert_eq!(way(1, 1_000), Way::Same, "our own");
-        assert_eq!(way(1, 999), Way::Lost, "of our former life");
-        assert_eq!(way(2, 7), Way::Same, "of a node that lives");
-        assert_eq!(way(3, 1_007), Way::Lost, "of one that has gone");
     }
 }

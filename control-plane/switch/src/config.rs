@@ -1,5 +1,5 @@
 use carillon_call::Policy;
-use carillon_model::{NodeId, SipListener};
+use carillon_model::{FloatingAddress, NodeId, SipListener};
 use carillon_sip::transaction::Timers;
 
 /// Of Europe and North America, and of France and the United Kingdom besides.
@@ -13,6 +13,8 @@ pub struct Config {
     /// Where it takes SIP, as others see it. The `local` of each [`carillon_model::Flow`] that comes in is one of
     /// these addresses, also where the socket is bound to all addresses of the machine.
     pub listeners: Vec<SipListener>,
+    /// The address that others hold while this node is away; with one, it holds theirs.
+    pub floating: Option<FloatingAddress>,
     /// Connections of this process have numbers from here on; those with smaller ones have ended with an earlier process.
     pub first_connection: u64,
     /// What our responses say of us (`Server`); nothing when empty.
@@ -68,6 +70,7 @@ impl Config {
         Self {
             node,
             listeners,
+            floating: None,
             first_connection: u64::MAX,
             server: concat!("Carillon/", env!("CARGO_PKG_VERSION")).to_owned(),
             policy: Policy::default(),

@@ -33,6 +33,10 @@ pub struct Counters {
     pub media_moved: u64,
     /// Calls in which a phone did not accept that.
     pub one_way: u64,
+    /// Floating addresses of other nodes that this one took.
+    pub addresses_taken_over: u64,
+    /// Floating addresses that this machine could not have.
+    pub addresses_failed: u64,
     /// Messages handed to another node.
     pub forwarded: u64,
     /// Octets that were no message, and messages that nobody may send.
@@ -72,6 +76,9 @@ impl Counters {
             | Output::Propose { .. }
             | Output::Media { .. }
             | Output::Resolve { .. }
+            | Output::HoldAddress { .. }
+            | Output::DropAddress { .. }
+            | Output::ProbeAddress { .. }
             | Output::Close { .. } => {}
         }
     }
@@ -94,6 +101,8 @@ impl Counters {
             Notice::CallTakenOver { .. } => self.taken_over += 1,
             Notice::MediaMoved { .. } => self.media_moved += 1,
             Notice::CallOneWay { .. } => self.one_way += 1,
+            Notice::AddressHeld { own, .. } => self.addresses_taken_over += u64::from(!own),
+            Notice::AddressFailed { .. } => self.addresses_failed += 1,
             Notice::ClaimLost { .. } => self.claims_lost += 1,
             Notice::Malformed { .. } => self.malformed += 1,
             Notice::Distrusted { .. } => self.distrusted += 1,
@@ -103,6 +112,7 @@ impl Counters {
             | Notice::CallUnreadable { .. }
             | Notice::Stopped { .. }
             | Notice::Reachable { .. }
+            | Notice::AddressGivenBack { .. }
             | Notice::TrunkOwned { .. }
             | Notice::TrunkAnswered { .. }
             | Notice::TrunkReachable { .. }

@@ -103,6 +103,11 @@ impl Switch {
         self.heirs_due();
     }
 
+    /// Since when a node has been gone, if it has.
+    pub(crate) fn gone_since_ms(&self, node: NodeId) -> Option<u64> {
+        self.heirs.gone.get(&node).copied()
+    }
+
     /// Whether nobody acts for the calls of a node at the moment, or soon nobody will.
     pub(crate) fn is_suspect(&self, node: NodeId) -> bool {
         node != self.config.node

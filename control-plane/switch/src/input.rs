@@ -1,14 +1,15 @@
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use carillon_model::{
     CallId, CallRecord, Command, EndpointId, Epoch, Event, Flow, MediaServerId, NodeId, Outcome,
-    State, TrunkId,
+    SipListener, State, TrunkId,
 };
 use carillon_protocol::{Reply, Request};
 use carillon_sip::Method;
 
-use crate::{Distrust, Leaving, Server, ServerWay};
+use crate::{Distrust, Holding, Leaving, Server, ServerWay};
 
 /// What happens to a node.
 #[derive(Debug, Clone)]
@@ -50,6 +51,14 @@ pub enum Input {
         server: Server,
         ways: Vec<ServerWay>,
     },
+    /// The machine has what an [`Output::HoldAddress`] asked for, and listens there.
+    AddressHeld(Holding),
+    /// The machine cannot have it.
+    AddressFailed(Holding),
+    /// The answer to [`Output::ProbeAddress`].
+    AddressProbed { address: IpAddr, taken: bool },
+    /// The answer to [`Output::DropAddress`]: the machine does not have the address.
+    AddressDropped(IpAddr),
     /// Begin nothing new: others are handed what comes.
     Drain,
     /// Give all calls away. What still comes is handed to whoever has them.
@@ -89,6 +98,21 @@ pub enum Output {
     Resolve { server: Server },
     /// End a connection.
     Close { flow: Flow },
+    /// Give this machine an address and listen there; answered once each time. It is said again while it holds: of what it
+    /// is told nothing more, the machine lets go by itself.
+    HoldAddress {
+        holding: Holding,
+        /// Where phones expect somebody.
+        listeners: Vec<SipListener>,
+        /// Tell the neighbours.
+        announce: bool,
+        /// An order that comes later is not carried out.
+        until_ms: u64,
+    },
+    /// Take an address away from this machine, if it has it.
+    DropAddress { address: IpAddr },
+    /// Ask the neighbours whether one of them has an address.
+    ProbeAddress { address: IpAddr },
     /// Something for logs and metrics.
     Notice(Notice),
 }
@@ -155,6 +179,16 @@ pub enum Notice {
     },
     /// A phone does not accept the address that its media has moved to: it is not heard for the time being.
     CallOneWay { call: CallId },
+    /// This machine has a floating address from now on.
+    AddressHeld {
+        home: NodeId,
+        epoch: Epoch,
+        own: bool,
+    },
+    /// This machine cannot have a floating address.
+    AddressFailed { home: NodeId },
+    /// A floating address has left this machine in peace.
+    AddressGivenBack { home: NodeId },
     /// A media server does not take a session, or does not answer.
     MediaRefused { call: CallId, server: MediaServerId },
 }

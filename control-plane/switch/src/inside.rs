@@ -349,7 +349,11 @@ impl Switch {
     pub(crate) fn is_listener(&self, address: SocketAddr) -> bool {
         let others = self.state.nodes().values().flat_map(|node| &node.sip);
         let mut all = self.config.listeners.iter().chain(others);
-        all.any(|listener| listener.address == address)
+        let floats = self.state.home_of(address.ip()).is_some();
+        all.any(|listener| {
+            let same_port = listener.address.port() == address.port();
+            listener.address == address || floats && same_port
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! A node that is to end: what is new is handed to the others from the first moment on, and what it has at the last.
 
-use std::net::SocketAddr;
-
 use carillon_model::{Flow, NodeId, NodeState, rendezvous};
 use carillon_sip::{Message, Method};
 
@@ -31,6 +29,7 @@ impl Switch {
     pub(crate) fn drain(&mut self) {
         self.going = self.going.max(Going::Draining);
         self.trunks_due();
+        self.addresses_due();
     }
 
     /// Gives its lease back, and with it its calls. Until somebody takes them it goes on with them.
@@ -78,13 +77,15 @@ impl Switch {
             .max_by_key(|node| rendezvous(begun, *node))
     }
 
-    /// Where this node is reached by whoever came by a flow, which may be one of another node's.
-    pub(crate) fn own_address(&self, flow: &Flow) -> SocketAddr {
-        match flow.node == self.config.node {
-            true => flow.local,
-            false => self
-                .own_listener(flow.transport, flow.peer)
-                .unwrap_or(flow.local),
+    /// The flow by which this node reaches whoever came by one that may be another node's.
+    pub(crate) fn own_flow(&self, flow: Flow) -> Flow {
+        match self.own_listener(flow.transport, flow.peer) {
+            Some(local) if flow.node != self.config.node => Flow {
+                node: self.config.node,
+                local,
+                ..flow
+            },
+            Some(_) | None => flow,
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use carillon_model::{CallCommand, CallId, Command, Outcome, TrunkId};
+use carillon_model::{CallCommand, CallId, Command, NodeId, Outcome, TrunkId};
 
 use crate::gather::Gathering;
 use crate::registrar::Item;
@@ -35,6 +35,10 @@ pub(crate) enum Purpose {
     TrunkAnnounced { trunk: TrunkId, contact: String },
     /// What became of a trunk's registration; nobody waits for it.
     TrunkEnd,
+    /// The lease of a node's floating address.
+    AddressClaim(NodeId),
+    /// A floating address was given back; nobody waits for it.
+    AddressEnd,
 }
 
 impl Proposals {
@@ -67,7 +71,9 @@ impl Proposals {
             | Purpose::Claim(_)
             | Purpose::TrunkClaim(_)
             | Purpose::TrunkAnnounced { .. }
-            | Purpose::TrunkEnd => false,
+            | Purpose::TrunkEnd
+            | Purpose::AddressClaim(_)
+            | Purpose::AddressEnd => false,
         };
         self.commands -= self.gathering.withdraw(values);
     }
@@ -139,7 +145,8 @@ impl Switch {
             Purpose::TrunkAnnounced { trunk, contact } => {
                 self.trunk_announced(trunk, contact, outcome);
             }
-            Purpose::TrunkEnd => {}
+            Purpose::AddressClaim(home) => self.address_claimed(home, outcome),
+            Purpose::TrunkEnd | Purpose::AddressEnd => {}
             Purpose::Record(call) => self.record_committed(call, outcome),
         }
     }
@@ -155,7 +162,9 @@ fn holds_others_up(batch: &[Purpose]) -> bool {
         | Purpose::Claim(_)
         | Purpose::TrunkClaim(_)
         | Purpose::TrunkAnnounced { .. }
-        | Purpose::TrunkEnd => true,
+        | Purpose::TrunkEnd
+        | Purpose::AddressClaim(_)
+        | Purpose::AddressEnd => true,
     })
 }
 

@@ -148,7 +148,7 @@ impl Switch {
             uri: binding.contact.clone(),
             path: binding.path.clone(),
             flow,
-            advertised: flow.local,
+            advertised: self.advertised(&flow),
             instance: binding.instance.clone().or_else(|| together.clone()),
             reg_id: binding.reg_id,
             carrier: None,
@@ -183,6 +183,7 @@ impl Switch {
 
     /// The way to a phone; where its node is gone, a datagram can take another.
     pub(crate) fn living_flow(&self, flow: Flow) -> Option<Flow> {
+        let flow = self.through_holder(flow);
         if !self.nodes_down.contains(&flow.node) {
             return Some(flow);
         }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use carillon_call::{LegId, Way};
@@ -7,7 +8,8 @@ use carillon_protocol::Request;
 use carillon_sip::auth::Guard;
 use carillon_sip::transaction::{self, ClientKey, Layer, ServerKey};
 
-use crate::calls::{Calls, way_of};
+use crate::calls::Calls;
+use crate::floating::Floating;
 use crate::heirs::Heirs;
 use crate::leave::Going;
 use crate::memory::Memory;
@@ -15,6 +17,7 @@ use crate::moves::Moves;
 use crate::offenders::Offenders;
 use crate::proposals::Proposals;
 use crate::qualify::Qualifier;
+use crate::reach::Reach;
 use crate::records::Records;
 use crate::registrar::{Batches, Locals};
 use crate::tenure::Tenure;
@@ -58,6 +61,7 @@ pub struct Switch {
     pub(crate) records: Records,
     pub(crate) qualifier: Qualifier,
     pub(crate) trunks: Trunks,
+    pub(crate) floating: Floating,
     pub(crate) counters: Counters,
     pub(crate) outputs: VecDeque<Output>,
 }
@@ -107,6 +111,7 @@ impl Switch {
             records: Records::new(),
             qualifier: Qualifier::new(),
             trunks: Trunks::default(),
+            floating: Floating::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             config,
@@ -117,6 +122,7 @@ impl Switch {
     pub fn handle_input(&mut self, now_ms: u64, input: Input) {
         self.wake(now_ms);
         self.fence_trunks();
+        self.fence_addresses();
         match input {
             Input::Received { flow, bytes } => self.received(flow, bytes),
             Input::State { state, events } => self.state_changed(state, &events),
@@ -134,6 +140,10 @@ impl Switch {
             }
             Input::ForwardFailed { flow, bytes } => self.forward_failed(flow, bytes),
             Input::Resolved { server, ways } => self.resolved(&server, ways),
+            Input::AddressHeld(holding) => self.address_held(holding),
+            Input::AddressFailed(holding) => self.address_failed(holding),
+            Input::AddressProbed { address, taken } => self.address_probed(address, taken),
+            Input::AddressDropped(address) => self.address_dropped(address),
             Input::Drain => self.drain(),
             Input::Leave => self.leave(),
         }
@@ -151,6 +161,7 @@ impl Switch {
         self.records_due();
         self.qualify_due();
         self.trunks_due();
+        self.addresses_due();
         self.settle();
     }
 
@@ -168,6 +179,7 @@ impl Switch {
             self.records.next_ms(),
             self.qualifier.next_ms(),
             self.trunks.next_ms(),
+            self.floating.next_ms(),
         ]
         .into_iter()
         .flatten()
@@ -187,6 +199,11 @@ impl Switch {
     /// The calls that this node takes for its own.
     pub fn calls(&self) -> impl Iterator<Item = CallId> {
         self.calls.values().map(|slot| slot.call.id())
+    }
+
+    /// Whether this machine has a floating address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.floating.has(address)
     }
 
     /// What is held now. A draining node may stop when it holds no calls and no records.
@@ -285,6 +302,7 @@ impl Switch {
         self.tenure_due();
         // A state that comes without its events may have new trunks as well.
         let mut trunks = events.is_empty();
+        let mut addresses = events.is_empty();
         for event in events {
             match event {
                 Event::HangupRequested(call) => {
@@ -296,14 +314,21 @@ impl Switch {
                     self.contacts_changed(*endpoint);
                     self.look_for_lost(*endpoint);
                 }
-                Event::NodeChanged(_) => self.heirs.look_at(self.now_ms),
+                Event::NodeChanged(_) => {
+                    self.heirs.look_at(self.now_ms);
+                    addresses = true;
+                }
                 Event::MediaServerChanged(_) => self.moves.look_at(self.now_ms),
-                Event::ConfigChanged { .. } | Event::LeaseChanged { .. } => trunks = true,
+                Event::ConfigChanged { .. } => trunks = true,
+                Event::LeaseChanged { .. } => (trunks, addresses) = (true, true),
                 Event::Initialised | Event::TrunkReported(_) | Event::SecretChanged { .. } => {}
             }
         }
         if trunks {
             self.trunks_due();
+        }
+        if addresses {
+            self.addresses_due();
         }
     }
 
@@ -322,7 +347,7 @@ impl Switch {
         if !self.heirs.has_gone(node) && !self.nodes_down.contains(&node) {
             return flow;
         }
-        match way_of(&self.config, &self.nodes_lost(), &flow) {
+        match Reach::of(&self.config, &self.floating, self.nodes_lost()).way(&flow) {
             Way::Moved(own, _) => own,
             Way::Same | Way::Lost => flow,
         }

@@ -104,6 +104,15 @@ impl Switch {
         }
     }
 
+    /// Until when this node holds its lease by its own clock, if it is renewed no more.
+    pub(crate) fn tenured_until_ms(&self) -> u64 {
+        match needs_lease(&self.state, self.config.node) {
+            true if self.tenure.epoch.is_some() => self.tenure.until_ms,
+            true => 0,
+            false => u64::MAX,
+        }
+    }
+
     /// Takes note of the time. A gap in it is how a process learns that it was stopped.
     pub(crate) fn wake(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);

@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) cluster: ClusterConfig,
     pub(crate) sip: carillon_signalling::Config,
+    pub(crate) floating: carillon_signalling::FloatingConfig,
     pub(crate) dns: carillon_names::Config,
     pub(crate) calls: CallsConfig,
     pub(crate) registrar: RegistrarConfig,
@@ -131,6 +132,7 @@ impl Config {
         }
         problems.extend(self.cluster.problems());
         problems.extend(self.sip.problems());
+        problems.extend(self.floating.problems());
         problems.extend(self.dns.problems());
         problems.extend(self.calls.problems());
         problems.extend(self.registrar.problems());

@@ -8,9 +8,10 @@ use anyhow::Context;
 use carillon_cluster::{Cluster, Entry};
 use carillon_link::ServerCertificate;
 use carillon_model::{
-    Command, ControlNode, LeaseCommand, NodeCommand, NodeId, NodeState, node_resource,
+    Command, ControlNode, FloatingAddress, LeaseCommand, NodeCommand, NodeId, NodeState,
+    node_resource,
 };
-use carillon_signalling::{Bound, Clock, Signalling, Surroundings, TlsIdentity};
+use carillon_signalling::{Bound, Clock, Floating, Signalling, Surroundings, TlsIdentity};
 use carillon_telemetry::Metrics;
 use carillon_telephony::Telephony;
 
@@ -41,7 +42,12 @@ impl Control {
         ports: &mut Ports,
     ) -> anyhow::Result<Self> {
         // Sockets first: what cannot be bound is told before anything is written.
-        let bound = Bound::bind(&config.sip)?;
+        let floating = open_floating(config, metrics);
+        let sip = carillon_signalling::Config {
+            floats: floating.is_some(),
+            ..config.sip.clone()
+        };
+        let bound = Bound::bind(&sip)?;
         let cluster =
             carillon_telephony::start(cluster_config(config, metrics)?, store::open(config, data)?)
                 .await
@@ -62,7 +68,8 @@ impl Control {
             })
             .collect();
         let node = NodeId(cluster.node().0);
-        let myself = describe(config, &cluster, &bound, &api)?;
+        let floats = floating.as_ref().map(Floating::address);
+        let myself = describe(config, &cluster, &bound, &api, floats)?;
         announce(&cluster, Command::Node(NodeCommand::Start(myself))).await?;
         let names = names::serve(config, &cluster, clock, ports).await?;
         let switch = config::switch(&config.calls, &config.registrar, node, bound.listeners());
@@ -70,10 +77,11 @@ impl Control {
             credentials: cluster.credentials(),
             cluster: cluster.clone(),
             tls: Some(tls(config, &certificate)?),
+            floating,
             metrics: metrics.clone(),
             clock,
         };
-        let signalling = Signalling::start(&config.sip, bound, switch, surroundings)?;
+        let signalling = Signalling::start(&sip, bound, switch, surroundings)?;
         Ok(Self {
             cluster,
             signalling,
@@ -137,6 +145,18 @@ impl Control {
     }
 }
 
+/// The interface of floating addresses. A node that cannot change it works on without.
+fn open_floating(config: &Config, metrics: &Metrics) -> Option<Floating> {
+    match Floating::open(&config.floating) {
+        Ok(floating) => floating,
+        Err(error) => {
+            metrics.address.unavailable.set(1);
+            tracing::error!("this node has no floating address and takes none over: {error:#}");
+            None
+        }
+    }
+}
+
 /// A node that goes waits no longer for the cluster to note it.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Nor for others to take its calls; those that are left then are taken as those of a node that has died.
@@ -194,6 +214,11 @@ fn server_certificate(
         .collect();
     addresses.extend([cluster.address().ip(), [127, 0, 0, 1].into()]);
     addresses.extend(config.sip.advertise);
+    // Phones may meet this node at the address of another, which is known where that one was here before.
+    let state = cluster.state();
+    let others = state.nodes().values().filter_map(|node| node.floating);
+    let floating = config.floating.address.into_iter().chain(others);
+    addresses.extend(floating.map(|floating| floating.address));
     addresses.sort_unstable();
     addresses.dedup();
     Ok(cluster.server_certificate(&names, &addresses)?)
@@ -246,6 +271,7 @@ fn describe(
     cluster: &Cluster<Telephony>,
     bound: &Bound,
     api: &carillon_api::Server,
+    floating: Option<FloatingAddress>,
 ) -> anyhow::Result<ControlNode> {
     let first = bound
         .listeners()
@@ -256,6 +282,7 @@ fn describe(
         name: config.name.clone(),
         address: first.address.ip(),
         sip: bound.listeners().to_vec(),
+        floating,
         api: Some(api.local_addr()),
         cluster: cluster.address(),
         state: NodeState::Active,

@@ -17,7 +17,7 @@ pub use config::{Config, LogConfig, LogFormat, TraceConfig};
 pub use exposition::{Exposition, Readiness};
 pub use logs::{Telemetry, start};
 pub use metrics::{
-    CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics, TrunkFigures,
-    TrunkMetrics,
+    AddressMetrics, CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics,
+    TrunkFigures, TrunkMetrics,
 };
 pub use traces::{call_span, pass_span, traces_are_collected};

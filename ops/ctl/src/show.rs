@@ -98,6 +98,8 @@ pub(crate) const NODES: Listing = Listing {
         ("ROLE", "/role"),
         ("ADDRESS", "/address"),
         ("STATE", "/state"),
+        ("FLOATING", "/floating"),
+        ("HELD BY", "/floating_holder"),
     ],
 };
 

@@ -51,6 +51,9 @@ pub struct Up {
     /// A host of its own for each process: 10.77.1.n, 10.77.2.n, and phones at 10.77.3.n
     #[arg(long)]
     pub namespaces: bool,
+    /// Give each control node an address that others take over, 10.77.1.101 and on (with --namespaces)
+    #[arg(long, requires = "namespaces")]
+    pub floating: bool,
     /// Hosts for phones (with --namespaces)
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=99))]
     pub phones: u8,

@@ -31,6 +31,9 @@ pub struct Lab {
 pub struct Control {
     pub name: String,
     pub address: Ipv4Addr,
+    /// The address that another node takes over when this one goes; with --floating only.
+    #[serde(default)]
+    pub floating: Option<Ipv4Addr>,
     pub pid: u32,
     /// `address:port` of SIP over UDP and TCP.
     pub sip: String,

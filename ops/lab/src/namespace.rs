@@ -11,7 +11,9 @@ use crate::process;
 
 /// A link address that no host of the bridge has.
 const NOBODY: &str = "02:00:00:00:00:fe";
-const DEVICE: &str = "eth0";
+/// A host's only interface, and the prefix of the net that all hosts are in.
+pub(crate) const DEVICE: &str = "eth0";
+pub(crate) const NET_BITS: u8 = 16;
 const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// The bridge of one lab; all names of the machine that it takes are made from the net's second octet.
@@ -48,7 +50,7 @@ impl Bridge {
         ip(&[
             "address",
             "add",
-            &format!("{}/16", self.net.host()),
+            &format!("{}/{NET_BITS}", self.net.host()),
             "dev",
             &name,
         ])?;
@@ -68,7 +70,7 @@ impl Bridge {
             &namespace,
             "address",
             "add",
-            &format!("{address}/16"),
+            &format!("{address}/{NET_BITS}"),
             "dev",
             DEVICE,
         ])?;

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::description::Admin;
+use crate::namespace::{DEVICE, NET_BITS};
 use crate::place::Kind;
 
 const API_PORT: u16 = 8443;
@@ -31,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) address: Ipv4Addr,
+    /// What others take over when it goes.
+    pub(crate) floating: Option<Ipv4Addr>,
 }
 
 impl Node {
@@ -58,6 +61,10 @@ impl Node {
         writeln!(text, "roles = [{role:?}]")?;
         writeln!(text, "data = {:?}", data(dir, &self.name))?;
         writeln!(text, "address = \"{}\"", self.address)?;
+        if let Some(floating) = self.floating {
+            writeln!(text, "\n[floating]\naddress = \"{floating}/{NET_BITS}\"")?;
+            writeln!(text, "interface = {DEVICE:?}")?;
+        }
         if let Some(token) = join {
             writeln!(text, "\n[cluster]\njoin = {token:?}")?;
         }

@@ -47,6 +47,12 @@ impl Net {
         Ipv4Addr::new(self.first, self.second, third, number)
     }
 
+    /// What others take over of a control node: no other host of the net has such a number.
+    pub(crate) fn floating(self, number: u8) -> Ipv4Addr {
+        const FIRST: u8 = 100;
+        self.address(Kind::Control, FIRST + number)
+    }
+
     /// This machine's own address on the bridge.
     pub(crate) fn host(self) -> Ipv4Addr {
         Ipv4Addr::new(self.first, self.second, 0, 1)
@@ -81,6 +87,7 @@ mod tests {
         assert_eq!(loopback.address(Kind::Media, 1).to_string(), "127.0.2.1");
         let bridged = Net::parse(BRIDGED, true).unwrap();
         assert_eq!(bridged.address(Kind::Phone, 4).to_string(), "10.77.3.4");
+        assert_eq!(bridged.floating(1).to_string(), "10.77.1.101");
     }
 
     #[test]

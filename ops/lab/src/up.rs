@@ -49,7 +49,12 @@ pub(crate) fn up(options: &Up) -> Result<()> {
 fn start(options: &Up, net: Net, dir: &Path) -> Result<Lab> {
     let limit = Duration::from_secs(options.timeout);
     let number = |kind, count: u8| (1..=count).map(move |number| host(net, kind, number));
-    let control: Vec<Node> = number(Kind::Control, options.control).collect();
+    let mut control: Vec<Node> = number(Kind::Control, options.control).collect();
+    if options.floating {
+        for (node, number) in control.iter_mut().zip(1..) {
+            node.floating = Some(net.floating(number));
+        }
+    }
     let media: Vec<Node> = number(Kind::Media, options.media).collect();
     let phones = if options.namespaces {
         options.phones
@@ -87,6 +92,7 @@ fn host(net: Net, kind: Kind, number: u8) -> Node {
         kind,
         name: kind.name(number),
         address: net.address(kind, number),
+        floating: None,
     }
 }
 
@@ -123,6 +129,7 @@ fn describe_control(node: &Node, pid: u32) -> Control {
     Control {
         name: node.name.clone(),
         address: node.address,
+        floating: node.floating,
         pid,
         sip: node.sip(),
         api: node.api(),

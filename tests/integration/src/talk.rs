@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use carillon_sip::{Message, Method};
-use carillon_testkit::phone::{Audio, Dialog, offer, rtp_target};
-use carillon_testkit::{Phone, TestLab};
+use carillon_testkit::phone::{Account, Audio, Dialog, offer, rtp_target};
+use carillon_testkit::{LabOptions, Phone, TestLab};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,25 @@ impl Two {
         let lab = TestLab::with_company([ALICE, BOB, CAROL])?;
         let alice = lab.phone(ALICE, of_alice)?;
         let bob = lab.phone(BOB, of_bob)?;
+        let mut two = Self { alice, bob, lab };
+        two.register()?;
+        Ok(two)
+    }
+
+    /// The same on hosts of their own, and the phones know nothing but floating addresses of nodes.
+    pub fn on_floating(of_alice: usize, of_bob: usize) -> Result<Self> {
+        let lab = TestLab::up(LabOptions {
+            namespaces: true,
+            floating: true,
+            ..LabOptions::default()
+        })?;
+        lab.found_company(&[ALICE, BOB, CAROL].map(Account::of))?;
+        lab.until_addresses_are_at_home(&[1, 2, 3])?;
+        let phone = |number, node| {
+            let registrar = lab.sip_floating(node)?;
+            Phone::udp(&Account::of(number), lab.phone_address()?, registrar)
+        };
+        let (alice, bob) = (phone(ALICE, of_alice)?, phone(BOB, of_bob)?);
         let mut two = Self { alice, bob, lab };
         two.register()?;
         Ok(two)

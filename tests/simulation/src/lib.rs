@@ -15,6 +15,7 @@ mod company;
 mod dice;
 mod disk;
 mod lane;
+mod machines;
 mod media;
 mod network;
 mod node;

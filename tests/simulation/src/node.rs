@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use carillon_cluster::{Member, MemoryStore, ProposeError, Retention, Runtime, Settings, Timing};
 use carillon_model::{
-    Command, ControlNode as Described, NodeCommand, NodeId, NodeState, Outcome, Random,
-    SipListener, Transport,
+    Command, ControlNode as Described, FloatingAddress, NodeCommand, NodeId, NodeState, Outcome,
+    Random, SipListener, Transport,
 };
 use carillon_switch::Switch;
 use openraft_rt_sim::SimRuntime;
 
 use crate::common::{Commons, Letter, Process};
 use crate::disk;
+use crate::machines::floating;
 use crate::media::MediaLink;
 use crate::network::Host;
 use crate::process::Gate;
@@ -42,6 +43,8 @@ pub(crate) struct ControlNode {
     planted: Option<Planted>,
     store: MemoryStore,
     lives: u64,
+    /// It has a floating address.
+    floats: bool,
     pub(crate) life: Option<Life>,
 }
 
@@ -103,8 +106,14 @@ impl ControlNode {
             planted,
             store: disk::empty(planted),
             lives: 0,
+            floats: false,
             life: None,
         }
+    }
+
+    /// From its next start on it has a floating address.
+    pub(crate) fn float(&mut self) {
+        self.floats = true;
     }
 
     pub(crate) fn id(&self) -> NodeId {
@@ -170,7 +179,13 @@ impl ControlNode {
         }
         let watch = watch(commons.clone(), replica.clone(), self.number, life);
         SimRuntime::detach(gate.within(watch));
-        let announce = announce(commons.clone(), replica.clone(), self.number, life);
+        let floating = self.floats.then(|| floating(self.number));
+        let announce = announce(
+            commons.clone(),
+            replica.clone(),
+            (self.number, life),
+            floating,
+        );
         SimRuntime::detach(gate.within(announce));
         self.life = Some(Life {
             number: life,
@@ -196,6 +211,7 @@ impl ControlNode {
         let mut config = carillon_switch::Config::new(self.id(), vec![listener]);
         // Calls that both phones have forgotten end within minutes.
         config.policy.session_interval_s = SESSION_INTERVAL_S;
+        config.floating = self.floats.then(|| floating(self.number));
         let seed = self.dice.seed();
         if let Some(life) = &mut self.life {
             life.switch = Some(Switch::new(config, seed));
@@ -232,7 +248,12 @@ async fn watch(commons: Commons, replica: SimReplica, node: u8, life: u64) {
 }
 
 /// Takes the node's place in the cluster, as the daemon does before it opens its doors.
-async fn announce(commons: Commons, replica: SimReplica, node: u8, life: u64) {
+async fn announce(
+    commons: Commons,
+    replica: SimReplica,
+    (node, life): (u8, u64),
+    floating: Option<FloatingAddress>,
+) {
     let host = Host::Node(node);
     let described = Described {
         id: NodeId(node.into()),
@@ -242,6 +263,7 @@ async fn announce(commons: Commons, replica: SimReplica, node: u8, life: u64) {
             transport: Transport::Udp,
             address: sip_address(node),
         }],
+        floating,
         api: None,
         cluster: host.at(CLUSTER_PORT),
         state: NodeState::Active,

@@ -1,6 +1,7 @@
 //! What clients were told, and whether it is true in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use carillon_cluster::{HistoryQuery, Replicated};
@@ -54,11 +55,26 @@ pub(crate) struct Oracle {
     refused: Vec<Refused>,
     /// No call ends but by its phones: connections and records are as many as each other.
     nothing_fails: bool,
+    /// A floating address, and the running processes that held it together.
+    held_twice: Option<Failure>,
     reads: usize,
     wrong_read: Option<Failure>,
 }
 
 impl Oracle {
+    /// These processes hold the address now.
+    pub(crate) fn address_held(&mut self, address: IpAddr, holders: &[u8]) {
+        if holders.len() > 1 && self.held_twice.is_none() {
+            let what = format_args!("{address} is held by {holders:?}");
+            self.held_twice = Some(failure(what));
+        }
+    }
+
+    /// No floating address was ever held by two.
+    pub(crate) fn one_holder(&self) -> Verdict {
+        self.held_twice.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn told(&mut self, phone: u8, told: Told) {
         match told {
             Told::Registered {

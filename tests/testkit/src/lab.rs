@@ -20,6 +20,8 @@ use crate::wait::{eventually, was_in_vain};
 
 /// A follower has applied what the leader acknowledged.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
+/// Floating addresses are where they belong.
+const AT_HOME_WITHIN: Duration = Duration::from_secs(20);
 const SIP_PORT: u16 = 5060;
 const SIP_TLS_PORT: u16 = 5061;
 
@@ -31,6 +33,8 @@ pub struct LabOptions {
     pub namespaces: bool,
     /// A collector on this machine that all nodes send traces to.
     pub collector: Option<SocketAddr>,
+    /// Each control node has an address that others take over; needs namespaces.
+    pub floating: bool,
 }
 
 impl Default for LabOptions {
@@ -40,6 +44,7 @@ impl Default for LabOptions {
             media: 2,
             namespaces: false,
             collector: None,
+            floating: false,
         }
     }
 }
@@ -62,6 +67,9 @@ impl LabOptions {
         if let Some(collector) = self.collector {
             let endpoint = format!("http://{collector}");
             command.env("CARILLON_TELEMETRY__TRACES__ENDPOINT", endpoint);
+        }
+        if self.floating {
+            command.arg("--floating");
         }
         command
     }
@@ -172,6 +180,27 @@ impl TestLab {
         )))
     }
 
+    /// SIP at the floating address of control node `number`.
+    pub fn sip_floating(&self, number: usize) -> Result<SocketAddr> {
+        let node = number
+            .checked_sub(1)
+            .and_then(|index| self.lab.control.get(index));
+        let floating = node.and_then(|node| node.floating);
+        let floating = floating.with_context(|| format!("control node {number} does not float"))?;
+        Ok(SocketAddr::from((floating, SIP_PORT)))
+    }
+
+    /// An address of this machine that a lab with namespaces reaches; the port is the kernel's choice.
+    fn host_address(&self) -> Result<SocketAddr> {
+        const NET: u8 = 0;
+        const HOST: u8 = 1;
+        let [first, second, ..] = self.control_address(1)?.octets();
+        Ok(SocketAddr::from((
+            Ipv4Addr::new(first, second, NET, HOST),
+            0,
+        )))
+    }
+
     fn control_address(&self, number: usize) -> Result<Ipv4Addr> {
         let node = number
             .checked_sub(1)
@@ -195,8 +224,12 @@ impl TestLab {
         )
     }
 
-    /// An address on loopback that no other phone of this lab has; the port is the kernel's choice.
+    /// An address on loopback that no other phone of this lab has; with namespaces, this machine's. The port is the kernel's
+    /// choice.
     pub fn phone_address(&self) -> Result<SocketAddr> {
+        if self.lab.namespaces {
+            return self.host_address();
+        }
         const HOSTS: u16 = 250;
         const FIRST_NET: u16 = 3;
         let number = self.next_phone.fetch_add(1, Ordering::Relaxed);
@@ -337,6 +370,28 @@ impl TestLab {
         };
         let place = self.lab.control.iter().position(|node| leads(&node.name))?;
         Some(place + 1)
+    }
+
+    /// Waits until each of these control nodes has its floating address, and no other says that it has it.
+    pub fn until_addresses_are_at_home(&self, homes: &[usize]) -> Result<()> {
+        for home in homes {
+            let what = format!("control{home} has its floating address");
+            let only = vec![*home];
+            eventually(&what, AT_HOME_WITHIN, || {
+                Ok((self.holders_of_address(*home) == only).then_some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The control nodes that say that they have the floating address of `home`, counted from 1. The dead say nothing.
+    pub fn holders_of_address(&self, home: usize) -> Vec<usize> {
+        let series = format!("carillon_floating_address_held{{home=\"control{home}\"}}");
+        let holds = |number: &usize| {
+            self.metric(&format!("control{number}"), &series)
+                .is_ok_and(|held| held == 1.0)
+        };
+        (1..=self.lab.control.len()).filter(holds).collect()
     }
 
     /// Calls that are under way, as node 1 knows them.

@@ -46,6 +46,10 @@ pub(super) struct NodeView {
     state: &'static str,
     /// Towards phones.
     address: Option<String>,
+    /// The address that others take over when it goes, where it has one.
+    floating: Option<String>,
+    /// The node that holds that address now.
+    floating_holder: Option<u64>,
     /// Where it takes SIP, as `udp 192.0.2.1:5060`.
     sip: Vec<String>,
     api: Option<String>,
@@ -78,6 +82,9 @@ impl NodeView {
                 NodeState::Left => "left",
             };
             view.address = Some(node.address.to_string());
+            view.floating = node.floating.map(|floating| floating.address.to_string());
+            let holder = state.address_holder(*id, state.now_ms());
+            view.floating_holder = holder.map(|holder| holder.0);
             let listeners = node.sip.iter();
             view.sip = listeners
                 .map(|listener| format!("{} {}", listener.transport, listener.address))

@@ -1,5 +1,6 @@
 //! Control nodes and media servers announce themselves.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     sites::SITE,
 };
 use crate::{
-    ControlNode, Event, MediaCommand, MediaServer, MediaServerId, NodeCommand, Outcome,
+    ControlNode, Event, MediaCommand, MediaServer, MediaServerId, NodeCommand, NodeId, Outcome,
     ResourceKey, SiteId, State,
 };
 
@@ -74,6 +75,9 @@ impl State {
         if node.sip.len() > MAX_LISTENERS {
             return Err(NODE.input("sip", format!("are more than {MAX_LISTENERS} listeners")));
         }
+        if let Some(floating) = node.floating {
+            self.check_floating(node.id, floating.address)?;
+        }
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains(&node.id) {
             return Err(NODE.limit(
                 "id",
@@ -81,6 +85,24 @@ impl State {
             ));
         }
         Ok(())
+    }
+
+    /// Two nodes that took each other's address for their own would hold it both.
+    fn check_floating(&self, id: NodeId, address: IpAddr) -> Refusable<()> {
+        let taken = self.nodes.values().find(|other| {
+            let floats = other.floating.is_some_and(|known| known.address == address);
+            other.address == address || other.id != id && floats
+        });
+        match taken {
+            Some(other) => Err(NODE.conflict(
+                "floating",
+                format!(
+                    "node {} has the address {address}; choose another, or remove that node if it has gone for good",
+                    other.id
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn change_media_server(

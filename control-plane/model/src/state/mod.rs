@@ -1,5 +1,6 @@
 //! The state itself, and what can be asked of it.
 
+mod addresses;
 mod image;
 mod indices;
 mod store;

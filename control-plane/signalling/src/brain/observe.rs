@@ -12,7 +12,7 @@ use carillon_telemetry::{Metrics, call_span};
 use tokio::sync::watch;
 use tracing::Span;
 
-use crate::brain::{Live, trunks};
+use crate::brain::{Live, addresses, trunks};
 use crate::sockets::Sockets;
 
 /// Calls whose span is kept open; more are told without one.
@@ -24,6 +24,8 @@ pub(crate) struct Observer {
     live: watch::Sender<Live>,
     /// Names of the trunks that have gauges.
     trunks: BTreeSet<String>,
+    /// Names of the nodes whose floating addresses have gauges.
+    homes: BTreeSet<String>,
     /// How long media servers had not been heard when their loss was noticed.
     silences: BTreeMap<MediaServerId, Duration>,
 }
@@ -35,6 +37,7 @@ impl Observer {
             spans: BTreeMap::new(),
             live,
             trunks: BTreeSet::new(),
+            homes: BTreeSet::new(),
             silences: BTreeMap::new(),
         }
     }
@@ -115,6 +118,22 @@ impl Observer {
                 reachable,
             } => {
                 tracing::info!(%endpoint, reachable, "a contact's reachability changed");
+            }
+            Notice::AddressHeld { home, epoch, own } => {
+                if !own {
+                    self.metrics.address.taken_over.increment();
+                }
+                self.metrics.address.unavailable.set(0);
+                tracing::info!(%home, %epoch, own, "this node has the floating address");
+            }
+            // Its cause was told where it is known.
+            Notice::AddressFailed { home } => {
+                self.metrics.address.failures.increment();
+                self.metrics.address.unavailable.set(1);
+                tracing::debug!(%home, "a floating address is not held here");
+            }
+            Notice::AddressGivenBack { home } => {
+                tracing::info!(%home, "this node has given the floating address back");
             }
             Notice::TrunkOwned { trunk, epoch } => {
                 tracing::info!(%trunk, %epoch, "this node registers the trunk");
@@ -253,6 +272,7 @@ impl Observer {
             .set(state.registrations().len() as u64);
         self.metrics.sip.queue_length.set(sockets.queued() as u64);
         trunks::show(&self.metrics.trunk, &mut self.trunks, state, sockets.node);
+        addresses::show(&self.metrics.address, &mut self.homes, state, switch);
         let live = Live {
             calls: load.calls,
             records: load.records,

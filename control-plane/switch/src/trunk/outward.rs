@@ -95,7 +95,7 @@ impl Switch {
             uri: uri.as_str().to_owned(),
             path: Vec::new(),
             flow,
-            advertised: flow.local,
+            advertised: self.advertised(&flow),
             instance: Some(ONE_AFTER_ANOTHER.to_owned()),
             reg_id: None,
             carrier: Some(Box::new(carrier.clone())),

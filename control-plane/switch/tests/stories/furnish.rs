@@ -29,6 +29,7 @@ impl Office {
                 name: format!("n{number}"),
                 address: address.ip(),
                 sip: listeners(number),
+                floating: self.machines.floating(NodeId(number)),
                 api: None,
                 cluster: address,
                 state: NodeState::Active,

@@ -1,5 +1,7 @@
 //! What the phones of the office do.
 
+use std::net::SocketAddr;
+
 use carillon_model::{Flow, NodeId};
 use carillon_sip::{Message, Method};
 use carillon_switch::Input;
@@ -63,14 +65,22 @@ impl Office {
             .filter(|_| message.to().is_ok_and(|to| to.tag().is_some()))
             .and_then(|uri| uri.host()?.socket(uri.port().unwrap_or(5060)));
         let named = (1..10).find(|node| target == Some(sip_address(*node)));
-        self.say_to(name, named.map_or(own, NodeId), message);
+        let address = target.unwrap_or(self.phones[name].registrar);
+        match self.machines.who_has(address.ip()) {
+            Some(node) => self.say_at(name, node, address, message),
+            None => self.say_to(name, named.map_or(own, NodeId), message),
+        }
     }
 
     /// It reaches another node than the phone's own.
     pub(crate) fn say_to(&mut self, name: &str, node: NodeId, message: Message) {
+        self.say_at(name, node, sip_address(node.0), message);
+    }
+
+    fn say_at(&mut self, name: &str, node: NodeId, local: SocketAddr, message: Message) {
         let flow = Flow {
             node,
-            local: sip_address(node.0),
+            local,
             ..self.phones[name].flow()
         };
         let bytes = message.to_bytes();

@@ -14,6 +14,7 @@ use carillon_sip::{Framing, Message};
 use carillon_switch::{Config, Input, Notice, Output, ProposalFailure, Server, Switch};
 
 use super::carrier::Carrier;
+use super::machines::Machines;
 use super::phone::{Phone, written};
 use super::server::FakeServer;
 
@@ -50,6 +51,7 @@ pub(crate) struct Office {
     pub(crate) carrier: Option<Carrier>,
     /// Names that a node wanted to have looked up.
     pub(crate) resolved: Vec<Server>,
+    pub(crate) machines: Machines,
 }
 
 pub(crate) enum Event {
@@ -111,10 +113,12 @@ impl Office {
             deaf: None,
             carrier: None,
             resolved: Vec::new(),
+            machines: Machines::default(),
         };
         for number in 1..=nodes {
             let mut config = Config::new(NodeId(number), listeners(number));
             change(&mut config);
+            office.machines.floats(NodeId(number), config.floating);
             office
                 .nodes
                 .insert(NodeId(number), Switch::new(config, [number as u8; 32]));
@@ -204,6 +208,9 @@ impl Office {
                 | Output::Propose { .. }
                 | Output::Media { .. }
                 | Output::Resolve { .. }
+                | Output::HoldAddress { .. }
+                | Output::DropAddress { .. }
+                | Output::ProbeAddress { .. }
                 | Output::Close { .. } => {}
             }
         }
@@ -422,6 +429,14 @@ impl Office {
                 Output::Media { server, request } => self.media_request(node, server, request),
                 Output::Close { .. } => {}
                 Output::Resolve { server } => self.resolved.push(server),
+                Output::HoldAddress {
+                    holding,
+                    listeners,
+                    announce: _,
+                    until_ms,
+                } => self.hold_address(node, holding, &listeners, until_ms),
+                Output::DropAddress { address } => self.drop_address(node, address),
+                Output::ProbeAddress { address } => self.probe_address(node, address),
                 Output::Notice(notice) => self.notices.push(notice),
             }
         }

@@ -13,9 +13,10 @@ use super::{Config, Role};
 const PREFIX: &str = "CARILLON_";
 const SECTION_SEPARATOR: &str = "__";
 const PLAIN_FIELDS: [&str; 4] = ["name", "roles", "data", "address"];
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "cluster",
     "sip",
+    "floating",
     "dns",
     "calls",
     "registrar",
@@ -111,6 +112,7 @@ fn build(table: &Table) -> Result<Config, Vec<String>> {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
         cluster: reader.section("cluster", address, &[("listen", 7400)]),
         sip: reader.section("sip", address, &[]),
+        floating: reader.section("floating", address, &[]),
         dns: reader.section("dns", address, &[]),
         calls: reader.section("calls", address, &[]),
         registrar: reader.section("registrar", address, &[]),

@@ -2,6 +2,7 @@
 //!
 //! Labels are bounded: no call id, number, extension or address is ever one.
 
+mod address;
 mod call;
 mod http;
 mod instrument;
@@ -11,6 +12,7 @@ mod raft;
 mod sip;
 mod trunk;
 
+pub use address::AddressMetrics;
 pub use call::{CallMetrics, CallResult, Direction};
 pub use http::HttpMetrics;
 pub use instrument::{Counter, Gauge, Histogram};
@@ -30,6 +32,7 @@ pub struct Metrics {
     pub raft: RaftMetrics,
     pub http: HttpMetrics,
     pub trunk: TrunkMetrics,
+    pub address: AddressMetrics,
     registry: Registry,
 }
 
@@ -53,6 +56,7 @@ impl Metrics {
             call: CallMetrics::new(&registry),
             sip: SipMetrics::new(&registry),
             trunk: TrunkMetrics::new(&registry),
+            address: AddressMetrics::new(&registry),
             media: MediaMetrics::new(&registry),
             raft: RaftMetrics::new(&registry),
             http: HttpMetrics::new(&registry),

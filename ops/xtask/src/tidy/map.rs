@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 
 /// Crates in their order. A crate may depend on crates of lower ranks, never on its own rank or above.
 const RANKS: [&[&str]; 10] = [
-    &["model", "rtp", "protocol", "telemetry", "link"],
+    &["model", "rtp", "protocol", "telemetry", "link", "floating"],
     &["sip", "session"],
     &["call"],
     &["switch"],

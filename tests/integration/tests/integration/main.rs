@@ -3,6 +3,7 @@
 mod bad_input;
 mod cluster;
 mod credentials;
+mod floating;
 mod hold;
 mod load;
 mod media;

@@ -1,5 +1,6 @@
 //! The stories: what people do while things break.
 
+mod address;
 mod chaos;
 mod follower;
 mod gap;
@@ -41,13 +42,15 @@ pub enum Story {
     TrunkOwnerDies,
     /// The media server of a call is lost, drained or cut off, alone or with the call's owner: they hear each other again.
     MediaMoves,
+    /// Nodes are lost: another takes the floating address, never two have it, and the node gets it back.
+    AddressMoves,
     /// Anything may happen at any time, to calls in any stage.
     Chaos,
 }
 
 impl Story {
     /// Those that every seed has to pass.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TalkUnderLoss,
         Self::FollowerDies,
         Self::PowerCut,
@@ -58,6 +61,7 @@ impl Story {
         Self::RingingOwnerDies,
         Self::TrunkOwnerDies,
         Self::MediaMoves,
+        Self::AddressMoves,
         Self::Chaos,
     ];
 
@@ -74,12 +78,16 @@ impl Story {
             Self::RingingOwnerDies => "ringing-owner-dies",
             Self::TrunkOwnerDies => "trunk-owner-dies",
             Self::MediaMoves => "media-moves",
+            Self::AddressMoves => "address-moves",
             Self::Chaos => "chaos",
         }
     }
 
     /// Plays it: things break, then everything heals and must serve, then all promises are looked at.
     pub(crate) async fn play(self, world: &mut World) -> Verdict {
+        if self == Self::AddressMoves {
+            world.float();
+        }
         world.light().await?;
         match self {
             Self::TalkUnderLoss => loss::play(world).await?,
@@ -92,10 +100,12 @@ impl Story {
             Self::RingingOwnerDies => ringing::play(world).await?,
             Self::TrunkOwnerDies => trunk::play(world).await?,
             Self::MediaMoves => media::play(world).await?,
+            Self::AddressMoves => address::play(world).await?,
             Self::Chaos => chaos::play(world).await?,
         }
         world.heal().await?;
         world.one_trunk_owner()?;
+        world.oracle.one_holder()?;
         world.judge()
     }
 }

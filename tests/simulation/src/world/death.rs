@@ -59,6 +59,10 @@ impl World {
             return;
         }
         life.gate.shut();
+        self.machines.asleep.insert(node);
+        let Some(life) = &mut self.node(node).life else {
+            return;
+        };
         life.stopped = Some(Stopped {
             since_us,
             letters: Vec::new(),

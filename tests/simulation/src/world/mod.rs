@@ -18,6 +18,7 @@ use openraft_rt_sim::SimRuntime;
 use crate::carrier::Carrier;
 use crate::common::{Commons, Letter};
 use crate::lane::Lane;
+use crate::machines::Machines;
 use crate::media::MediaServer;
 use crate::network::{Host, Network, Weather};
 use crate::node::{ControlNode, Death, member, sip_address};
@@ -113,6 +114,7 @@ pub(crate) struct World {
     pub(crate) phones: Vec<Phone>,
     pub(crate) carrier: Carrier,
     pub(crate) oracle: Oracle,
+    pub(crate) machines: Machines,
     /// By their time of arrival, then in the order in which they were sent.
     air: BTreeMap<(u64, u64), Datagram>,
     sent: u64,
@@ -143,6 +145,7 @@ impl World {
             phones: phones.collect(),
             carrier: Carrier::default(),
             oracle: Oracle::default(),
+            machines: Machines::default(),
             air: BTreeMap::new(),
             sent: 0,
             peers: BTreeMap::new(),

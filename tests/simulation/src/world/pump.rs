@@ -94,7 +94,9 @@ impl World {
 
     /// Hands a datagram to the network.
     pub(crate) fn datagram(&mut self, from: SocketAddr, to: SocketAddr, octets: Bytes) {
-        let (Some(sender), Some(receiver)) = (Host::of(from), Host::of(to)) else {
+        let (Some(sender), Some(receiver)) =
+            (self.machines.host_of(from), self.machines.host_of(to))
+        else {
             return;
         };
         let now_us = clock::now_us();
@@ -136,7 +138,7 @@ impl World {
     }
 
     pub(super) fn deliver(&mut self, datagram: Datagram) {
-        let to = Host::of(datagram.to);
+        let to = self.machines.host_of(datagram.to);
         if let Some(Host::Node(node)) = to
             && let Some(stopped) = self.node(node).stopped()
         {

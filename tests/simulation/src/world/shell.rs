@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use carillon_cluster::{Change, ProposeError};
 use carillon_model::{Command, Event, Flow, NodeId, Outcome};
-use carillon_switch::{Input, Output, ProposalFailure, Switch};
+use carillon_switch::{Holding, Input, Output, ProposalFailure, Switch};
 use carillon_telephony::Telephony;
 
 use super::World;
 use crate::clock;
 use crate::common::Letter;
 use crate::network::Host;
-use crate::node::Other;
+use crate::node::{Other, sip_address};
 use crate::planted::{self, Planted};
 
 const TICK_US: u64 = 50_000;
@@ -107,6 +107,17 @@ impl World {
                 Output::Close { flow: _ } => {}
                 // Servers are named by their addresses here.
                 Output::Resolve { server: _ } => {}
+                Output::HoldAddress { holding, .. } => self.hold_address(node, holding),
+                Output::ProbeAddress { address } => {
+                    let mut holders = self.machines.holders(address);
+                    let taken = holders.any(|holder| holder != node);
+                    drop(holders);
+                    self.again(node, Input::AddressProbed { address, taken });
+                }
+                Output::DropAddress { address } => {
+                    self.machines.take(address, node);
+                    self.again(node, Input::AddressDropped(address));
+                }
                 Output::Notice(notice) => {
                     let mut common = self.commons.lock();
                     common.show(format_args!("node{node}: {notice:?}"));
@@ -115,11 +126,41 @@ impl World {
                 }
             }
         }
+        self.machines.asleep.remove(&node);
+    }
+
+    /// The promise of a lease: of the processes that run, never do two hold the same address.
+    fn hold_address(&mut self, node: u8, holding: Holding) {
+        self.machines
+            .give(holding.address, node, holding.is_leased());
+        let holders: Vec<u8> = self.machines.leased(holding.address).collect();
+        let running = |holder: &&u8| {
+            let runs = self.nodes[usize::from(**holder) - 1].is_running();
+            runs && !self.machines.asleep.contains(*holder)
+        };
+        let running: Vec<u8> = holders.iter().filter(running).copied().collect();
+        self.commons.lock().show(format_args!(
+            "node{node} has {} of node{}, epoch {}",
+            holding.address, holding.home, holding.epoch
+        ));
+        self.oracle.address_held(holding.address, &running);
+        self.again(node, Input::AddressHeld(holding));
+    }
+
+    /// By the socket of a floating address only where the machine has it.
+    fn datagram_of(&mut self, node: u8, flow: Flow, bytes: Bytes) {
+        let floats = self.machines.host_of(flow.local) != Some(Host::Node(node));
+        let from = if floats {
+            sip_address(node)
+        } else {
+            flow.local
+        };
+        self.datagram(from, flow.peer, bytes);
     }
 
     fn send(&mut self, node: u8, flow: Flow, bytes: Bytes) {
         match number(flow.node) {
-            Some(own) if own == node => self.datagram(flow.local, flow.peer, bytes),
+            Some(own) if own == node => self.datagram_of(node, flow, bytes),
             Some(other) => self.say(node, other, Said::Send { flow, bytes }),
             None => self.again(node, Input::SendFailed { flow }),
         }
@@ -230,7 +271,7 @@ impl World {
             Said::Received { flow, bytes } => self.input(to, Input::Received { flow, bytes }),
             Said::Send { flow, bytes } => {
                 if self.node(to).serves() {
-                    self.datagram(flow.local, flow.peer, bytes);
+                    self.datagram_of(to, flow, bytes);
                 }
             }
             Said::Alive => self.heard(from, to, true),

@@ -3,8 +3,11 @@
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carillon_sip::{CSeq, Contacts, Message, Method, Name, Uri};
+use std::net::SocketAddr;
 
 use super::{PATIENCE, Phone};
+
+const SIP_PORT: u16 = 5060;
 
 /// What a phone must remember of a call (RFC 3261 §12).
 #[derive(Debug, Clone)]
@@ -67,6 +70,12 @@ fn contact(message: &Message) -> Result<Uri> {
 }
 
 impl Dialog {
+    /// Where requests of this dialog go, where that is an address.
+    pub fn target(&self) -> Option<SocketAddr> {
+        let host = self.target.host()?;
+        host.socket(self.target.port().unwrap_or(SIP_PORT))
+    }
+
     /// Where the other side says that it is from now on: a re-INVITE's Contact.
     pub fn follow(&mut self, invite: &Message) -> Result<Uri> {
         self.target = contact(invite)?;

@@ -140,9 +140,14 @@ impl Phone {
 
     /// Takes an INVITE back; the answer to the CANCEL.
     pub fn cancel(&mut self, invite: &Message) -> Result<Message> {
-        let cancel = within_transaction(invite, Method::Cancel, None)?;
+        let cancel = self.cancel_of(invite)?;
         self.send(&cancel)?;
         self.response_to(&cancel, super::PATIENCE, |code| code >= 200)
+    }
+
+    /// The CANCEL of an INVITE, to be sent.
+    pub fn cancel_of(&self, invite: &Message) -> Result<Message> {
+        within_transaction(invite, Method::Cancel, None)
     }
 
     pub(super) fn address(&self, user: &str) -> Result<Uri> {

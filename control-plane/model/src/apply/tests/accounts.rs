@@ -145,6 +145,7 @@ fn a_node_has_a_new_epoch_with_every_start() {
         name: "control-4".to_owned(),
         address: [127, 0, 1, 4].into(),
         sip: Vec::new(),
+        floating: None,
         api: None,
         cluster: ([127, 0, 1, 4], 7400).into(),
         state: NodeState::Active,

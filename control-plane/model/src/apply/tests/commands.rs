@@ -461,6 +461,7 @@ fn machine() -> impl Strategy<Value = Command> {
             name,
             address: [127, 0, 1, 1].into(),
             sip: Vec::new(),
+            floating: None,
             api: None,
             cluster: ([127, 0, 1, 1], 7400).into(),
             state: NodeState::Active,

@@ -1,6 +1,7 @@
 //! Stories about a small company, and properties of any history of commands.
 
 mod accounts;
+mod addresses;
 mod batches;
 mod calls;
 mod commands;

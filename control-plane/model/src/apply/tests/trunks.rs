@@ -243,6 +243,7 @@ impl Cluster {
             name: format!("n{id}"),
             address: [127, 0, 1, id as u8].into(),
             sip: Vec::new(),
+            floating: None,
             api: None,
             cluster: ([127, 0, 1, id as u8], 7400).into(),
             state: NodeState::Active,

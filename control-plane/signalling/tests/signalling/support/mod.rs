@@ -72,6 +72,7 @@ impl Node {
             name: name.to_owned(),
             address: listeners[0].address.ip(),
             sip: listeners.clone(),
+            floating: None,
             api: None,
             cluster: cluster.address(),
             state: NodeState::Active,
@@ -90,6 +91,7 @@ impl Node {
                 key_pem: certificate.key_pem.into_bytes(),
                 trusted_pem: Vec::new(),
             }),
+            floating: None,
             metrics: metrics.clone(),
             clock: Clock::start(),
         };
