@@ -5,7 +5,7 @@ use carillon_testkit::{TestLab, eventually};
 use serde_json::Value;
 use std::time::Duration;
 
-const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the stories ask of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use carillon_sip::{Message, Method};
-use carillon_testkit::phone::{Account, Audio, Dialog, offer, rtp_target};
-use carillon_testkit::{LabOptions, Phone, TestLab};
+use carillon_testkit::phone::{Audio, Dialog, offer, rtp_target};
+use carillon_testkit::{Account, LabOptions, Phone, TestLab};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ pub const BOB: u32 = 1002;
 pub const CAROL: u32 = 1003;
 
 const PACKET_EVERY: Duration = Duration::from_millis(20);
-const HEARD_WITHIN: Duration = Duration::from_secs(5);
+const HEARD_WITHIN: Duration = Duration::from_secs(20);
 
 /// A cluster with alice and bob.
 #[derive(Debug)]
@@ -44,7 +44,18 @@ impl Two {
 
     /// The same on nodes of the story's choice.
     pub fn on_nodes(of_alice: usize, of_bob: usize) -> Result<Self> {
-        let lab = TestLab::with_company([ALICE, BOB, CAROL])?;
+        Self::settle(LabOptions::default(), of_alice, of_bob)
+    }
+
+    /// The first as above, in a cluster of the story's choice.
+    pub fn in_lab(options: LabOptions) -> Result<Self> {
+        Self::settle(options, 1, 2)
+    }
+
+    fn settle(options: LabOptions, of_alice: usize, of_bob: usize) -> Result<Self> {
+        let lab = TestLab::up(options)?;
+        let lines = [ALICE, BOB, CAROL].map(Account::of);
+        lab.found_company(&lines)?;
         let alice = lab.phone(ALICE, of_alice)?;
         let bob = lab.phone(BOB, of_bob)?;
         let mut two = Self { alice, bob, lab };

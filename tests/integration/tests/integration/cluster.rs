@@ -4,12 +4,13 @@ use anyhow::{Context, Result, ensure};
 use carillon_integration::{ALICE, Two};
 use carillon_sip::Method;
 use carillon_testkit::lab::LabOptions;
-use carillon_testkit::{Account, TestLab, eventually};
+use carillon_testkit::phone::offer;
+use carillon_testkit::{Account, Phone, TestLab, eventually};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn what_is_written_at_one_node_is_read_at_every_other() -> Result<()> {
@@ -102,5 +103,54 @@ fn prometheus_finds_nothing_wrong_with_the_metrics() -> Result<()> {
             "{name}: {said}"
         );
     }
+    Ok(())
+}
+
+/// Numbers that no moment and no id of a log resembles.
+const CALLER: u32 = 71_003_001;
+const CALLEE: u32 = 71_003_002;
+
+#[test]
+fn the_logs_of_all_processes_name_no_number_no_person_and_no_address() -> Result<()> {
+    let lab = TestLab::up(LabOptions::default())?;
+    let people = [CALLER, CALLEE].map(Account::of);
+    lab.found_company(&people)?;
+    let stranger = people[0].clone().with_wrong_password();
+    let mut stranger = Phone::udp(&stranger, lab.phone_address()?, lab.sip(1)?)?;
+    ensure!(stranger.try_register(120)?.status() == Some(403));
+    let (mut alice, mut bob) = (lab.phone(CALLER, 1)?, lab.phone_tcp(CALLEE, 2)?);
+    alice.register()?;
+    bob.register()?;
+    let mut two = Two { alice, bob, lab };
+    let (invite, _audio) = two.alice_calls(CALLEE)?;
+    let ringing = two.bob.expect(&Method::Invite)?;
+    two.bob.respond(&ringing, 180, None)?;
+    let sdp = offer(two.bob.local(), 1, "sendrecv");
+    let (mut bobs, _) = two.bob.accept(&ringing, &sdp)?;
+    two.alice.connect(&invite)?;
+    let bye = two.bob.request_in(&mut bobs, Method::Bye, None)?;
+    two.bob.send(&bye)?;
+    two.alice.hears_hang_up()?;
+    two.bob.response_to(&bye, SOON, |code| code == 200)?;
+    two.lab.until_no_call_is_left(SOON)?;
+
+    let mut secrets = vec![
+        two.alice.local().ip().to_string(),
+        two.bob.local().ip().to_string(),
+    ];
+    for person in &people {
+        secrets.extend([&person.number, &person.username, &person.password].map(String::clone));
+    }
+    for (name, _) in two.lab.lab.processes() {
+        let log = two.lab.log(name)?;
+        for secret in &secrets {
+            ensure!(
+                !log.contains(secret),
+                "{secret} is in the log of {name}:\n{log}"
+            );
+        }
+    }
+    let log = two.lab.log("control1")?;
+    ensure!(log.contains("call over"), "the call is told of:\n{log}");
     Ok(())
 }

@@ -56,7 +56,7 @@ fn a_call_without_the_right_password_is_refused_and_leaves_no_record() -> Result
     Ok(())
 }
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(20);
 /// Guesses within a minute that are answered.
 const JUDGED: usize = 20;
 

@@ -9,6 +9,8 @@ use carillon_testkit::phone::{Dialog, Phone, offer};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+const SOON: Duration = Duration::from_secs(20);
+
 /// One phone offers a direction, the other agrees with the answer that fits.
 fn change(
     (phone, dialog, rtp): (&mut Phone, &mut Dialog, SocketAddr),
@@ -21,7 +23,7 @@ fn change(
     let reinvite = other.expect(&Method::Invite)?;
     other.respond(&reinvite, 200, Some(&offer(other_rtp, version, answered)))?;
     other.expect(&Method::Ack)?;
-    let answer = phone.response_to(&request, Duration::from_secs(5), |code| code == 200)?;
+    let answer = phone.response_to(&request, SOON, |code| code == 200)?;
     phone.ack(dialog, request.cseq()?.number)?;
     Ok((direction(&reinvite.body)?, direction(&answer.body)?))
 }
@@ -59,8 +61,7 @@ fn alice_holds_bob_and_takes_him_back() -> Result<()> {
     let bye = two.alice.request_in(&mut talk.alice, Method::Bye, None)?;
     two.alice.send(&bye)?;
     two.bob.hears_hang_up()?;
-    two.alice
-        .response_to(&bye, Duration::from_secs(5), |code| code == 200)?;
+    two.alice.response_to(&bye, SOON, |code| code == 200)?;
     assert_eq!(only_record(&two.lab)?.status, "answered");
     Ok(())
 }

@@ -7,6 +7,9 @@ use carillon_testkit::phone::offer;
 use expect_test::expect;
 use std::time::Duration;
 
+/// Longer than any answer takes, on a busy machine too.
+const SOON: Duration = Duration::from_secs(20);
+
 fn record(callee: u32, status: &str, sip: u64) -> Record {
     Record {
         caller: ALICE.to_string(),
@@ -55,7 +58,7 @@ fn alice_gives_up_while_bob_rings() -> Result<()> {
     "#]]
     .assert_eq(&two.bob.ladder());
     assert_eq!(only_record(&two.lab)?, record(BOB, "cancelled", 487));
-    two.lab.until_no_call_is_left(Duration::from_secs(5))
+    two.lab.until_no_call_is_left(SOON)
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn bob_is_busy() -> Result<()> {
     two.bob.expect(&Method::Ack)?;
     assert_eq!(two.alice.is_refused(&invite)?, 486);
     assert_eq!(only_record(&two.lab)?, record(BOB, "busy", 486));
-    two.lab.until_no_call_is_left(Duration::from_secs(5))
+    two.lab.until_no_call_is_left(SOON)
 }
 
 #[test]
@@ -81,7 +84,7 @@ fn bob_declines() -> Result<()> {
     two.bob.expect(&Method::Ack)?;
     assert_eq!(two.alice.is_refused(&invite)?, 603);
     assert_eq!(only_record(&two.lab)?, record(BOB, "busy", 603));
-    two.lab.until_no_call_is_left(Duration::from_secs(5))
+    two.lab.until_no_call_is_left(SOON)
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn bob_does_not_answer_within_the_ring_time() -> Result<()> {
     two.bob.expect(&Method::Ack)?;
     assert_eq!(two.alice.is_refused(&invite)?, 480);
     assert_eq!(only_record(&two.lab)?, record(BOB, "no_answer", 480));
-    two.lab.until_no_call_is_left(Duration::from_secs(5))
+    two.lab.until_no_call_is_left(SOON)
 }
 
 #[test]
@@ -153,9 +156,7 @@ fn alice_hangs_up() -> Result<()> {
     let bye = two.alice.request_in(&mut talk.alice, Method::Bye, None)?;
     two.alice.send(&bye)?;
     two.bob.hears_hang_up()?;
-    let answer = two
-        .alice
-        .response_to(&bye, Duration::from_secs(5), |code| code >= 200)?;
+    let answer = two.alice.response_to(&bye, SOON, |code| code >= 200)?;
     assert_eq!(answer.status(), Some(200));
     expect![[r#"
         -> INVITE +sdp
@@ -171,7 +172,7 @@ fn alice_hangs_up() -> Result<()> {
     .assert_eq(&two.alice.ladder());
     let record = only_record(&two.lab)?;
     assert_eq!((record.status.as_str(), record.sip), ("answered", 200));
-    two.lab.until_no_call_is_left(Duration::from_secs(5))
+    two.lab.until_no_call_is_left(SOON)
 }
 
 #[test]
@@ -185,10 +186,8 @@ fn both_hang_up_at_once() -> Result<()> {
 
     let to_alice = two
         .alice
-        .response_to(&bye_of_alice, Duration::from_secs(5), |code| code >= 200)?;
-    let to_bob = two
-        .bob
-        .response_to(&bye_of_bob, Duration::from_secs(5), |code| code >= 200)?;
+        .response_to(&bye_of_alice, SOON, |code| code >= 200)?;
+    let to_bob = two.bob.response_to(&bye_of_bob, SOON, |code| code >= 200)?;
     assert_eq!((to_alice.status(), to_bob.status()), (Some(200), Some(200)));
     let record = only_record(&two.lab)?;
     assert_eq!(record.status, "answered");
@@ -204,9 +203,7 @@ fn alice_vanishes_and_the_session_timer_ends_the_call() -> Result<()> {
     first.headers.push(Name::Supported, "timer");
     first.headers.push(Name::SessionExpires, "90;refresher=uac");
     two.alice.send(&first)?;
-    let challenge = two
-        .alice
-        .response_to(&first, Duration::from_secs(5), |code| code == 401)?;
+    let challenge = two.alice.response_to(&first, SOON, |code| code == 401)?;
     two.alice.ack_refusal(&first, &challenge)?;
     let invite = two.alice.with_password(&first, &challenge, 100)?;
     two.alice.send(&invite)?;

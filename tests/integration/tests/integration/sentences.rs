@@ -12,6 +12,8 @@ use std::time::Duration;
 /// Long enough for both sentences and the silence before them.
 const TALK: Duration = Duration::from_secs(9);
 const SOON: Duration = Duration::from_secs(15);
+/// Fifty a second; a busy machine may skip some.
+const PACKETS_AT_LEAST: u64 = 300;
 
 fn two_baresips_talk(codec: Codec, transport: Transport) -> Result<()> {
     let stage = Stage::new(codec.shape(), codec.shape())?;
@@ -35,7 +37,23 @@ fn two_baresips_talk(codec: Codec, transport: Transport) -> Result<()> {
         record.status == "answered" && record.duration_ms >= 8_000,
         "{record:?}"
     );
-    stage.lab.until_no_call_is_left(SOON)?;
+    each_way_was_counted(&stage)?;
+    stage.lab.until_no_call_is_left(SOON)
+}
+
+/// The record has the packets of each direction, and what they were worth.
+fn each_way_was_counted(stage: &Stage) -> Result<()> {
+    let records = stage.lab.api(3)?.get("/1.1/call_logs?limit=1")?;
+    for way in ["source_quality", "destination_quality"] {
+        let quality = &records["items"][0][way];
+        let packets = quality["packets"].as_u64().unwrap_or_default();
+        let mos = quality["mos"].as_f64().unwrap_or_default();
+        ensure!(
+            packets >= PACKETS_AT_LEAST && (1.0..=4.6).contains(&mos),
+            "{way}: {quality}"
+        );
+        ensure!(quality["lost"].is_u64() && quality["jitter_ms"].is_number());
+    }
     Ok(())
 }
 

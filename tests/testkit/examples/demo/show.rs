@@ -122,7 +122,7 @@ pub(crate) fn story(record: &Value) {
     ] {
         let quality = &record[field];
         say(&format!(
-            "from {}: {} packets, {} lost, jitter {} ms, MOS {}",
+            "from {} since the media moved: {} packets, {} lost, jitter {} ms, MOS {}",
             text(who),
             quality["packets"],
             quality["lost"],
