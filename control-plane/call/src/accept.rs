@@ -72,7 +72,7 @@ impl Call {
         self.private = wants_privacy(invite);
         leg.sdp.remote = offer;
         leg.incoming = Incoming::Asked(asked.with_session(session));
-        self.legs.insert(LegId::CALLER, leg);
+        self.legs.insert(LegId::CALLER, Box::new(leg));
         match review {
             Ok(review) => {
                 self.hops_left = review.hops_left;

@@ -99,7 +99,7 @@ impl Call {
                 flow,
             });
         }
-        self.legs.insert(callee, leg);
+        self.legs.insert(callee, Box::new(leg));
         self.phase = Phase::Talking { callee };
         self.media.early = None;
         self.put_media();

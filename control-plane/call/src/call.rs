@@ -41,7 +41,8 @@ pub struct Call {
     pub(crate) started_at_ms: u64,
     pub(crate) answered_at_ms: Option<u64>,
     pub(crate) phase: Phase,
-    pub(crate) legs: BTreeMap<LegId, Leg>,
+    /// Each by itself: a map sets aside room for eleven.
+    pub(crate) legs: BTreeMap<LegId, Box<Leg>>,
     pub(crate) forks: Vec<Fork>,
     pub(crate) ringback: Ringback,
     pub(crate) exchange: Option<Exchange>,
@@ -155,6 +156,11 @@ impl Call {
         self.outputs.pop_front()
     }
 
+    /// All that is to be done next, and the memory that it takes up.
+    pub fn take_outputs(&mut self) -> VecDeque<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
     #[must_use]
     pub fn id(&self) -> CallId {
         self.id
@@ -213,25 +219,37 @@ impl Call {
     /// Our sides of all its dialogs, INVITEs without any response included.
     #[must_use]
     pub fn dialogs(&self) -> Vec<DialogKey> {
-        self.dialog_legs().map(|(key, _)| key).collect()
+        self.dialog_legs()
+            .map(|((call_id, local_tag), _)| DialogKey {
+                call_id: call_id.to_owned(),
+                local_tag: local_tag.to_owned(),
+            })
+            .collect()
+    }
+
+    /// Whether these are all its dialogs, in their order.
+    #[must_use]
+    pub fn has_dialogs(&self, known: &[DialogKey]) -> bool {
+        let known = known.iter().map(names);
+        self.dialog_legs().map(|(names, _)| names).eq(known)
     }
 
     /// The leg that a message with this Call-ID and our tag belongs to.
     #[must_use]
     pub fn leg_of(&self, key: &DialogKey) -> Option<LegId> {
         self.dialog_legs()
-            .find(|(have, _)| have == key)
+            .find(|(have, _)| *have == names(key))
             .map(|(_, leg)| leg)
     }
 
-    fn dialog_legs(&self) -> impl Iterator<Item = (DialogKey, LegId)> {
-        let legs = self
-            .legs
-            .values()
-            .map(|leg| (key(&leg.dialog.call_id, &leg.dialog.local_tag), leg.id));
+    fn dialog_legs(&self) -> impl Iterator<Item = ((&str, &str), LegId)> {
+        let legs = self.legs.values().map(|leg| {
+            let dialog = &leg.dialog;
+            ((&*dialog.call_id, &*dialog.local_tag), leg.id)
+        });
         let other = self.ringback.other_tags.iter().filter_map(|tag| {
             let leg = self.legs.get(&LegId::CALLER)?;
-            Some((key(&leg.dialog.call_id, tag), leg.id))
+            Some(((&*leg.dialog.call_id, &**tag), leg.id))
         });
         let forks = self
             .forks
@@ -239,7 +257,7 @@ impl Call {
             .filter(|fork| !self.legs.contains_key(&fork.leg))
             .filter_map(|fork| {
                 let invite = fork.invite.as_ref()?;
-                Some((key(&invite.call_id, &invite.local_tag), fork.leg))
+                Some(((&*invite.call_id, &*invite.local_tag), fork.leg))
             });
         legs.chain(other).chain(forks)
     }
@@ -364,9 +382,6 @@ impl Call {
     }
 }
 
-fn key(call_id: &str, local_tag: &str) -> DialogKey {
-    DialogKey {
-        call_id: call_id.to_owned(),
-        local_tag: local_tag.to_owned(),
-    }
+fn names(key: &DialogKey) -> (&str, &str) {
+    (&key.call_id, &key.local_tag)
 }

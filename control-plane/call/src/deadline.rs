@@ -85,6 +85,7 @@ impl Call {
         let of_legs = self
             .legs
             .values()
+            .map(Box::as_ref)
             .chain(&self.strays)
             .map(|leg| (leg.id, &leg.sent));
         let of_forks = self.forks.iter().map(|fork| (fork.leg, &fork.sent));

@@ -50,7 +50,7 @@ impl Call {
             self.media.unsettled = false;
             return;
         }
-        let idle = |leg: &&mut crate::leg::Leg| {
+        let idle = |leg: &&mut Box<crate::leg::Leg>| {
             elsewhere.contains(&leg.id) && leg.renew == Renew::No && leg.refresh != Refresh::Sent
         };
         let mut any = false;
@@ -85,8 +85,9 @@ impl Call {
 
     /// Whether a re-INVITE to this peer has to bring ports that are news to it.
     pub(crate) fn has_to_learn_ports(&self, leg: LegId) -> bool {
-        let renews = |side: &crate::leg::Leg| side.renew != Renew::No;
-        self.media.unsettled && self.legs.get(&leg).is_some_and(renews) && self.is_elsewhere(leg)
+        let side = self.legs.get(&leg);
+        let renews = side.is_some_and(|side| side.renew != Renew::No);
+        self.media.unsettled && renews && self.is_elsewhere(leg)
     }
 
     fn legs_elsewhere(&self) -> Vec<LegId> {

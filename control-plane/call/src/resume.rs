@@ -44,6 +44,7 @@ impl Call {
         self.media.skip_revisions();
         self.legs
             .values_mut()
+            .map(Box::as_mut)
             .chain(&mut self.strays)
             .for_each(take_over);
         for fork in &mut self.forks {

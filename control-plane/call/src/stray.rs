@@ -70,6 +70,7 @@ impl Call {
         let known = self
             .legs
             .values()
+            .map(Box::as_ref)
             .chain(&self.strays)
             .find(|leg| leg.dialog.remote_tag == *tag && leg.dialog.call_id == *call_id);
         let Some(leg) = known else { return false };

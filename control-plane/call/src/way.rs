@@ -88,7 +88,8 @@ impl Call {
     /// The legs whose way is another one now.
     pub(crate) fn move_legs(&mut self, way: &impl Fn(&Flow) -> Way) -> Vec<LegId> {
         let mut moved = Vec::new();
-        for leg in self.legs.values_mut().chain(&mut self.strays) {
+        let legs = self.legs.values_mut().map(Box::as_mut);
+        for leg in legs.chain(&mut self.strays) {
             match way(&leg.flow) {
                 Way::Same => {}
                 Way::Moved(flow, advertised) => {

@@ -94,8 +94,20 @@ impl Slot {
 
     /// Takes over what the call wants done.
     fn collect(&mut self) {
-        while let Some(output) = self.call.poll_output() {
-            self.queue.push_back(output);
+        let mut outputs = self.call.take_outputs();
+        match self.queue.is_empty() {
+            true => self.queue = outputs,
+            false => self.queue.append(&mut outputs),
+        }
+    }
+
+    /// Keeps no room for what was done: a call stands for much longer than it has something to do.
+    fn give_room_back(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        if self.inputs.is_empty() {
+            self.inputs = VecDeque::new();
         }
     }
 
@@ -167,6 +179,7 @@ impl Calls {
     /// Puts a call back and brings what it is found by up to date.
     fn put(&mut self, mut slot: Box<Slot>) {
         let id = slot.call.id();
+        slot.give_room_back();
         let deadline_ms = slot.next_ms();
         if deadline_ms != slot.found_by.deadline_ms {
             if let Some(old_ms) = slot.found_by.deadline_ms {
@@ -175,8 +188,8 @@ impl Calls {
             self.deadlines.extend(deadline_ms.map(|at_ms| (at_ms, id)));
             slot.found_by.deadline_ms = deadline_ms;
         }
-        let dialogs = slot.call.dialogs();
-        if dialogs != slot.found_by.dialogs {
+        if !slot.call.has_dialogs(&slot.found_by.dialogs) {
+            let dialogs = slot.call.dialogs();
             for gone in &slot.found_by.dialogs {
                 self.dialogs.remove(gone);
             }
