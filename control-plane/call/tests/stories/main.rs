@@ -21,6 +21,7 @@ mod heir;
 mod inside;
 mod properties;
 mod refuse;
+mod rules;
 mod timer;
 
 use carillon_call::Policy;
