@@ -11,9 +11,9 @@ use crate::features::Features;
 use crate::leg::{Incoming, Leg};
 use crate::offer::{BadSdp, Negotiation, Stream};
 use crate::phase::Phase;
-use crate::session_timer::Agreed;
+use crate::session_timer::{Agreed, Timers};
 use crate::turn::{Turn, contact};
-use crate::{LegId, Output, Policy};
+use crate::{LegId, Output};
 
 /// How long the switch may look for the callee.
 const ROUTE_WAIT_MS: u64 = 5_000;
@@ -63,11 +63,11 @@ impl Call {
         let mut leg = Leg::new(LegId::CALLER, dialog, received.flow, self.advertised);
         leg.peer = Features::of(invite);
         leg.carrier = self.carrier.take();
-        leg.sdp = Negotiation::new(turn.session_id());
-        let review = self.review(leg.peer, invite);
+        leg.sdp = Negotiation::new(turn.session_id(), leg.carrier.as_deref());
+        let review = self.review(&leg, invite);
         let (offer, session) = review
             .as_ref()
-            .map_or((None, None), |ok| (ok.offer.clone(), Some(ok.session)));
+            .map_or((None, None), |ok| (ok.offer.clone(), ok.session));
         self.ringback.start(turn.rseq(), leg.peer, offer.is_some());
         self.private = wants_privacy(invite);
         leg.sdp.remote = offer;
@@ -89,14 +89,15 @@ impl Call {
     }
 
     /// What the INVITE asks for is possible.
-    fn review(&self, peer: Features, invite: &Message) -> Result<Review, Declined> {
+    fn review(&self, leg: &Leg, invite: &Message) -> Result<Review, Declined> {
         let hops = invite.max_forwards().unwrap_or(DEFAULT_HOPS);
         if hops == 0 {
             return Err(Declined::new(483));
         }
-        required(invite)?;
-        let offer = offer(invite)?;
-        let session = session(invite, peer, &self.policy)?;
+        required(invite, leg.runs_timers())?;
+        let offer = offer(invite, &leg.sdp)?;
+        let timers = Timers::of(&self.policy, leg.carrier.as_deref());
+        let session = session(invite, leg.peer, timers)?;
         Ok(Review {
             hops_left: hops - 1,
             offer,
@@ -108,47 +109,43 @@ impl Call {
 struct Review {
     hops_left: u8,
     offer: Option<Bytes>,
-    session: Agreed,
+    session: Option<Agreed>,
 }
 
 /// The session timer that we agree to; one that runs too fast is refused (RFC 4028 §9).
 pub(crate) fn session(
     request: &Message,
     peer: Features,
-    policy: &Policy,
-) -> Result<Agreed, Declined> {
-    Agreed::answer(request, peer, policy)
+    timers: Timers,
+) -> Result<Option<Agreed>, Declined> {
+    Agreed::answer(request, peer, timers)
         .map_err(|small| Declined::new(422).with(Name::MinSe, small.min_s.to_string()))
 }
 
 /// Extensions that we do not have are refused (RFC 3261 §8.2.2.3).
-pub(crate) fn required(request: &Message) -> Result<(), Declined> {
-    let unknown: Vec<&str> = request
-        .require()
-        .filter(|token| {
-            !EXTENSIONS
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(token))
-        })
-        .collect();
+pub(crate) fn required(request: &Message, timers: bool) -> Result<(), Declined> {
+    let has = |token: &str| {
+        let mut known = EXTENSIONS.iter();
+        known.any(|known| known.eq_ignore_ascii_case(token))
+            && (timers || !token.eq_ignore_ascii_case("timer"))
+    };
+    let unknown: Vec<&str> = request.require().filter(|token| !has(token)).collect();
     if unknown.is_empty() {
         return Ok(());
     }
     Err(Declined::new(420).with(Name::Unsupported, unknown.join(", ")))
 }
 
-/// The offer or answer in a message; a body of another kind is refused.
-pub(crate) fn offer(message: &Message) -> Result<Option<Bytes>, Declined> {
+/// The offer in a message, without what its sender may not offer; a body of another kind is refused.
+pub(crate) fn offer(message: &Message, sdp: &Negotiation) -> Result<Option<Bytes>, Declined> {
     if message.body.is_empty() {
         return Ok(None);
     }
     if !message.has_sdp() {
         return Err(Declined::new(415).with(Name::Accept, SDP));
     }
-    match Stream::of(&message.body) {
-        Ok(_) => Ok(Some(message.body.clone())),
-        Err(bad) => Err(bad.declined()),
-    }
+    let offered = Stream::of(&message.body).and_then(|_| sdp.admitted(&message.body));
+    offered.map(Some).map_err(BadSdp::declined)
 }
 
 /// The answer in a message; media may be refused in it.

@@ -65,11 +65,12 @@ impl Call {
     ) -> Option<(Message, Flow)> {
         let side = self.legs.get_mut(&from)?;
         side.sdp.agreed();
+        let sdp = side.sdp.heard(sdp.clone());
         side.sdp.remote = Some(sdp.clone());
         let local = self.local_of(to)?;
         let other = self.legs.get_mut(&to)?;
         let cseq = other.owed_ack?;
-        let body = other.sdp.answer(sdp, &local).ok()?;
+        let body = other.sdp.answer(&sdp, &local).ok()?;
         Some((other.ack(turn, cseq, Some(body)), other.flow))
     }
 

@@ -12,7 +12,7 @@ use crate::features::Features;
 use crate::fork::ForkState;
 use crate::leg::{Incoming, Leg};
 use crate::phase::Phase;
-use crate::session_timer::{Agreed, Session};
+use crate::session_timer::{Agreed, Session, Timers};
 use crate::turn::{Turn, contact};
 use crate::{LegId, Output};
 
@@ -55,10 +55,11 @@ impl Call {
         response: &Message,
         remote_tag: &Text,
     ) -> Option<Bytes> {
+        let fork = &mut self.forks[index];
         if let Ok(Some(sdp)) = answer(response) {
-            return Some(sdp);
+            return Some(fork.sdp.heard(sdp));
         }
-        self.forks[index].heard_from(remote_tag).sdp.clone()
+        fork.heard_from(remote_tag).sdp.clone()
     }
 
     fn connect(
@@ -81,10 +82,9 @@ impl Call {
         let mut leg = Leg::new(callee, dialog, fork.target.flow, fork.target.advertised);
         leg.peer = Features::of(response);
         leg.carrier = fork.target.carrier.clone();
-        leg.session = Session::start(
-            Agreed::settled(response, &self.policy, asked_s),
-            turn.now_ms,
-        );
+        let timers = Timers::of(&self.policy, leg.carrier.as_deref());
+        let agreed = Agreed::settled(response, timers, asked_s);
+        leg.session = agreed.map_or(Session::Off, |agreed| Session::start(agreed, turn.now_ms));
         leg.sdp = std::mem::take(&mut fork.sdp);
         leg.sdp.remote = Some(sdp);
         let delayed = self.caller_sdp().is_none();
@@ -148,7 +148,7 @@ impl Call {
         response
             .headers
             .push(Name::Contact, leg.dialog.contact.clone());
-        abilities(&mut response, true);
+        abilities(&mut response, true, leg.runs_timers());
         if let Some(session) = asked.session {
             session.write(&mut response, leg.peer);
             leg.session = Session::start(session, turn.now_ms);

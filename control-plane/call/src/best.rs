@@ -38,7 +38,9 @@ impl Call {
             let Some(next) = self.next_of_instance(index) else {
                 continue;
             };
-            if !is_unreachable(code) {
+            // Another carrier may take what one cannot.
+            let elsewhere = code == 488 && self.forks[index].target.carrier.is_some();
+            if !is_unreachable(code) && !elsewhere {
                 self.forks[next].state = ForkState::Over { code };
             } else if !self.forks.iter().any(|fork| {
                 fork.same_instance(&self.forks[index])

@@ -172,11 +172,12 @@ impl Call {
     /// Requests that wait for the other side get their final response (RFC 3261 §15.1.2).
     fn give_back_requests(&mut self, refusal: &Declined, q850: u8, text: &str) {
         let mut responses = Vec::new();
+        let unanswered = self.answered_at_ms.is_none();
         for (id, leg) in &mut self.legs {
             let Incoming::Asked(asked) = &leg.incoming else {
                 continue;
             };
-            let first = *id == LegId::CALLER && leg.session == crate::session_timer::Session::Off;
+            let first = *id == LegId::CALLER && unanswered;
             let mut response = if first {
                 asked.response(refusal.code, leg.dialog.local())
             } else {

@@ -1,6 +1,6 @@
 //! Legs whose far end is a carrier: it asks for credentials, and wants to be told in its own way who calls.
 
-use carillon_model::{IdentityHeader, Party, Secret};
+use carillon_model::{Billing, CodecRules, IdentityHeader, Party, Secret, TimerMode, TimerRules};
 use carillon_sip::auth::{Answer, Challenge};
 use carillon_sip::transaction::ClientKey;
 use carillon_sip::{CSeq, Host, Message, Name, NameAddr, Scheme, Uri};
@@ -33,6 +33,18 @@ pub struct Carrier {
     pub caller: Party,
     /// It is not told.
     pub anonymous: bool,
+    /// What it is offered and may offer.
+    #[serde(skip_serializing_if = "CodecRules::is_open")]
+    pub codecs: CodecRules,
+    /// Its session timers.
+    pub timers: TimerRules,
+    /// Silence of it that ends a call, 0 for none that does; nothing: as for all calls.
+    pub rtp_timeout_ms: Option<u64>,
+    /// It hears nothing before its calls are answered.
+    pub never_rings_in_band: bool,
+    /// What the record says for whoever writes bills.
+    #[serde(skip_serializing_if = "Billing::is_empty")]
+    pub billing: Billing,
 }
 
 /// An answer to a challenge, made for the next INVITE.
@@ -47,6 +59,10 @@ pub(crate) struct Credentials {
 }
 
 impl Carrier {
+    pub(crate) fn runs_timers(&self) -> bool {
+        self.timers.mode != TimerMode::Refuse
+    }
+
     pub(crate) fn to(&self, number: &str) -> Option<NameAddr> {
         self.address(number, &self.domain).map(NameAddr::new)
     }

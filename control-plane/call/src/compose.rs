@@ -8,8 +8,6 @@ use carillon_sip::{Message, Name, NameAddr, Uri};
 
 pub(crate) const SDP: &str = "application/sdp";
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
-const SUPPORTED: &str = "100rel, timer";
-const SUPPORTED_BUT_RELIABLE: &str = "timer";
 /// Option tags that a request may require of us.
 pub(crate) const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 
@@ -59,15 +57,16 @@ pub(crate) fn wants_privacy(invite: &Message) -> bool {
     })
 }
 
-/// What we can do, in every INVITE and UPDATE and their 2xx.
-pub(crate) fn abilities(message: &mut Message, reliable: bool) {
+/// What we can do, in every INVITE and UPDATE and their 2xx. Session timers can be kept from a carrier.
+pub(crate) fn abilities(message: &mut Message, reliable: bool, timers: bool) {
     message
         .headers
         .push(Name::Allow, Bytes::from_static(ALLOW.as_bytes()));
-    let supported = if reliable {
-        SUPPORTED
-    } else {
-        SUPPORTED_BUT_RELIABLE
+    let supported = match (reliable, timers) {
+        (true, true) => "100rel, timer",
+        (true, false) => "100rel",
+        (false, true) => "timer",
+        (false, false) => return,
     };
     message
         .headers

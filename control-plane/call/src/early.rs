@@ -81,6 +81,13 @@ impl Call {
         code: u16,
         sdp: Option<(LegId, Bytes)>,
     ) {
+        let muted = self.legs.get(&LegId::CALLER).is_some_and(|leg| {
+            let carrier = leg.carrier.as_ref();
+            carrier.is_some_and(|carrier| carrier.never_rings_in_band)
+        });
+        // 183 says nothing without a session description.
+        let code = if muted && code == 183 { 180 } else { code };
+        let sdp = sdp.filter(|_| !muted);
         let ringback = &mut self.ringback;
         let news = sdp.is_some() || !ringback.told.contains(&code);
         if !news || ringback.mode == Mode::Silent {
@@ -122,7 +129,7 @@ impl Call {
         response
             .headers
             .push(Name::Contact, leg.dialog.contact.clone());
-        abilities(&mut response, true);
+        abilities(&mut response, true, leg.runs_timers());
         let (transaction, flow) = (asked.transaction.clone(), asked.flow);
         let has_sdp = provisional.sdp.is_some();
         let ringback = &mut self.ringback;

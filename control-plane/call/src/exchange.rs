@@ -13,7 +13,7 @@ use crate::compose::{SDP, abilities};
 use crate::glare::{MAX_COLLISIONS, wait_ms};
 use crate::leg::{Answered, Incoming, Leg, Purpose, Sent};
 use crate::refresh::Renew;
-use crate::session_timer::{Agreed, raised_interval_s};
+use crate::session_timer::{Agreed, Timers, raised_interval_s};
 use crate::turn::Turn;
 use crate::{LegId, Output};
 
@@ -99,10 +99,11 @@ impl Call {
         };
         let session = side.session.of_request();
         let min_s = side.min_interval_s.to_string();
+        let timers = side.runs_timers();
         // Stored before it is sent: what an heir sends must be newer.
         self.put(Output::Commit);
         let sent = self.send(turn, to, method, Purpose::Exchange, |message| {
-            abilities(message, false);
+            abilities(message, false, timers);
             if let Some(session) = session {
                 message.headers.push(Name::SessionExpires, session);
                 message.headers.push(Name::MinSe, min_s);
@@ -173,22 +174,20 @@ impl Call {
         sent: &Sent,
         response: &Message,
     ) {
-        let interval_s = self.interval_s();
         let Some(side) = self.legs.get_mut(&exchange.to) else {
             return;
         };
+        let timers = Timers::of(&self.policy, side.carrier.as_deref());
         side.renew = Renew::No;
         side.peer.learn(response);
         side.dialog.refresh_target(response);
-        let asked_s = side.session.interval_s().unwrap_or(interval_s);
-        side.refreshed(
-            Agreed::settled(response, &self.policy, asked_s),
-            turn.now_ms,
-        );
+        let asked_s = side.session.interval_s().unwrap_or(timers.interval_s);
+        side.refreshed(Agreed::settled(response, timers, asked_s), turn.now_ms);
         let is_invite = response
             .cseq()
             .is_ok_and(|cseq| cseq.method == Method::Invite);
         let sdp = answer(response).ok().flatten();
+        let sdp = sdp.map(|sdp| side.sdp.heard(sdp));
         if exchange.offer.is_some() {
             side.sdp.agreed();
             if is_invite {
@@ -356,10 +355,10 @@ fn accepted(side: &mut Leg, turn: &Turn<'_>, asked: &Asked, body: Option<Bytes>)
     response
         .headers
         .push(Name::Contact, side.dialog.contact.clone());
-    abilities(&mut response, true);
+    abilities(&mut response, true, side.runs_timers());
     if let Some(session) = asked.session {
         session.write(&mut response, side.peer);
-        side.refreshed(session, turn.now_ms);
+        side.refreshed(Some(session), turn.now_ms);
     }
     if let Some(body) = body {
         response.set_body(SDP, body);

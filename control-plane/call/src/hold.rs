@@ -8,6 +8,7 @@ use crate::asked::{Asked, Received};
 use crate::call::Call;
 use crate::glare::retry_after_s;
 use crate::leg::Incoming;
+use crate::session_timer::Timers;
 use crate::turn::Turn;
 
 impl Call {
@@ -107,8 +108,9 @@ impl Call {
         let side = self.legs.get(&leg).ok_or(Declined::new(481))?;
         let mut peer = side.peer;
         peer.learn(&received.message);
-        asked.session = Some(session(&received.message, peer, &self.policy)?);
-        Ok((asked, offer(&received.message)?))
+        let timers = Timers::of(&self.policy, side.carrier.as_deref());
+        asked.session = session(&received.message, peer, timers)?;
+        Ok((asked, offer(&received.message, &side.sdp)?))
     }
 
     /// A final response that refuses a request inside a dialog.

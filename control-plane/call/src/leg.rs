@@ -162,8 +162,8 @@ impl Leg {
     }
 
     /// The session is alive: both sides have just agreed on it.
-    pub(crate) fn refreshed(&mut self, agreed: Agreed, now_ms: u64) {
-        self.session = Session::start(agreed, now_ms);
+    pub(crate) fn refreshed(&mut self, agreed: Option<Agreed>, now_ms: u64) {
+        self.session = agreed.map_or(Session::Off, |agreed| Session::start(agreed, now_ms));
         if self.renew == Renew::No {
             self.refresh = Refresh::Idle;
         }
@@ -175,6 +175,18 @@ impl Leg {
         if code != 408 {
             self.release = Release::Done;
         }
+    }
+
+    /// Its carrier's own limit of silence.
+    pub(crate) fn rtp_timeout_ms(&self) -> Option<u64> {
+        self.carrier.as_ref()?.rtp_timeout_ms
+    }
+
+    /// Its session may have a timer.
+    pub(crate) fn runs_timers(&self) -> bool {
+        self.carrier
+            .as_ref()
+            .is_none_or(|carrier| carrier.runs_timers())
     }
 
     /// A new request in the dialog, and its transaction.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::accept::Declined;
 use crate::bye::Why;
 use crate::call::Call;
+use crate::leg::Leg;
 use crate::offer::Stream;
 use crate::phase::{Phase, RecordState};
 use crate::refresh::Renew;
@@ -165,7 +166,32 @@ impl Call {
             revision: self.media.revision,
             terminations,
             links,
-            rtp_timeout_ms: self.policy.rtp_timeout_ms.filter(|_| watched),
+            rtp_timeout_ms: self.rtp_timeout_ms().filter(|_| watched),
+        }
+    }
+
+    /// Silence that is told of. A carrier's own limit is that of the call: one limit is watched for both sides.
+    fn rtp_timeout_ms(&self) -> Option<u64> {
+        let limits = self.legs.values().filter_map(Leg::rtp_timeout_ms);
+        match limits.min() {
+            None => self.policy.rtp_timeout_ms,
+            Some(limit_ms) => Some(limit_ms).filter(|limit_ms| *limit_ms > 0),
+        }
+    }
+
+    /// The silence of this party ends the call.
+    fn ends_by_silence(&self, termination: u8) -> bool {
+        let side = self.legs.get(&self.leg_at(termination));
+        self.policy.rtp_timeout_ends_call
+            || side
+                .and_then(Leg::rtp_timeout_ms)
+                .is_some_and(|limit_ms| limit_ms > 0)
+    }
+
+    fn leg_at(&self, termination: u8) -> LegId {
+        match self.callee_leg() {
+            Some(callee) if termination != CALLER => callee,
+            Some(_) | None => LegId::CALLER,
         }
     }
 
@@ -288,11 +314,7 @@ impl Call {
 
     /// Its phone has not been heard of since the call has another owner.
     fn is_doubtful(&self, termination: u8) -> bool {
-        let leg = match self.callee_leg() {
-            Some(callee) if termination != CALLER => callee,
-            Some(_) | None => LegId::CALLER,
-        };
-        let side = self.legs.get(&leg);
+        let side = self.legs.get(&self.leg_at(termination));
         self.callee_leg().is_some() && side.is_some_and(|side| side.renew == Renew::Owner)
     }
 
@@ -314,8 +336,8 @@ impl Call {
 
     pub(crate) fn media_happened(&mut self, turn: &mut Turn<'_>, event: MediaEvent) {
         match event {
-            MediaEvent::RtpTimeout { .. }
-                if self.policy.rtp_timeout_ends_call && self.callee_leg().is_some() =>
+            MediaEvent::RtpTimeout { termination }
+                if self.callee_leg().is_some() && self.ends_by_silence(termination) =>
             {
                 self.finish(turn, Why::answered(41, "RTP time-out"));
             }

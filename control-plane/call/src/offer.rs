@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use carillon_model::CodecRules;
 use carillon_protocol::{Direction, Family, Local, MAX_PAYLOAD_NAME_OCTETS, MAX_PAYLOADS, Payload};
 use carillon_sip::Name;
 use carillon_sip::sdp::{self, LocalOrigin, Media, MediaAddress, SessionDescription};
 use serde::{Deserialize, Serialize};
 
+use crate::Carrier;
 use crate::accept::Declined;
 
 /// What both sides of a dialog have said of the session.
@@ -23,6 +25,9 @@ pub(crate) struct Negotiation {
     version_used: bool,
     /// The peer's description that stands; of the caller, its offer from the beginning.
     pub(crate) remote: Option<Bytes>,
+    /// What the peer is offered and may offer, if it is a carrier.
+    #[serde(default, skip_serializing_if = "CodecRules::is_open")]
+    codecs: CodecRules,
 }
 
 /// Why a session description is not used.
@@ -32,6 +37,8 @@ pub(crate) enum BadSdp {
     Malformed,
     #[error("no audio that can be relayed")]
     NoAudio,
+    #[error("no codec that the carrier is to use")]
+    NoCodec,
 }
 
 /// The audio of a description, as the media server needs it.
@@ -54,26 +61,57 @@ impl BadSdp {
             Self::NoAudio => {
                 Declined::new(488).with(Name::Warning, "304 carillon \"No RTP/AVP audio\"")
             }
+            Self::NoCodec => {
+                Declined::new(488).with(Name::Warning, "305 carillon \"No codec of this trunk\"")
+            }
         }
     }
 }
 
 impl Negotiation {
-    pub(crate) fn new(session_id: u64) -> Self {
+    pub(crate) fn new(session_id: u64, carrier: Option<&Carrier>) -> Self {
+        let codecs = carrier.map(|carrier| carrier.codecs.clone());
         Self {
             session_id,
             version: 1,
+            codecs: codecs.unwrap_or_default(),
             ..Self::default()
         }
     }
 
     /// Offers the peer what the other side has said; it stands when [`Negotiation::agreed`].
     pub(crate) fn offer(&mut self, source: &Bytes, at: &Local) -> Result<Bytes, BadSdp> {
-        let source = SessionDescription::parse(source).map_err(|_| BadSdp::Malformed)?;
+        let source = self.narrowed(source)?;
         audio(&source).ok_or(BadSdp::NoAudio)?;
         let offer = self.versioned(|origin| relayed(&source, None, at, origin));
         self.offered = Some(offer.clone());
         Ok(offer)
+    }
+
+    /// What the peer says, without what it may not say.
+    pub(crate) fn admitted(&self, sdp: &Bytes) -> Result<Bytes, BadSdp> {
+        if self.codecs.is_open() {
+            return Ok(sdp.clone());
+        }
+        self.narrowed(sdp).map(|narrowed| narrowed.to_bytes())
+    }
+
+    /// The same of an answer. One that has nothing else answers what was not offered; that is the peer's affair.
+    pub(crate) fn heard(&self, sdp: Bytes) -> Bytes {
+        self.admitted(&sdp).unwrap_or(sdp)
+    }
+
+    /// A description without codecs that the peer is not to use.
+    fn narrowed(&self, sdp: &Bytes) -> Result<SessionDescription, BadSdp> {
+        let mut description = SessionDescription::parse(sdp).map_err(|_| BadSdp::Malformed)?;
+        let found = audio(&description).map(|(place, _)| place);
+        if let Some(place) = found.filter(|_| !self.codecs.is_open()) {
+            let media = &mut description.media[place];
+            media.keep_codecs(|codec| self.codecs.keeps(&codec.name));
+            let speaks = media.codecs().iter().any(|codec| !codec.is_auxiliary());
+            speaks.then_some(()).ok_or(BadSdp::NoCodec)?;
+        }
+        Ok(description)
     }
 
     /// Offers again what stands.
@@ -89,7 +127,7 @@ impl Negotiation {
 
     /// Answers the peer with what the other side has said.
     pub(crate) fn answer(&mut self, source: &Bytes, at: &Local) -> Result<Bytes, BadSdp> {
-        let source = SessionDescription::parse(source).map_err(|_| BadSdp::Malformed)?;
+        let source = self.narrowed(source)?;
         let offer = self
             .remote
             .as_ref()

@@ -13,7 +13,7 @@ use crate::compose::{SDP, abilities, address_of, caller};
 use crate::fork::{Fork, ForkState, SentInvite};
 use crate::offer::Negotiation;
 use crate::phase::Phase;
-use crate::session_timer::MIN_INTERVAL_S;
+use crate::session_timer::Timers;
 use crate::turn::{Turn, contact};
 use crate::{Carrier, LegId, MAX_FORKS, Output, Refusal, Route};
 
@@ -103,13 +103,18 @@ impl Call {
 
     /// Sends the INVITE of a fork, the first one or one with another session timer.
     pub(crate) fn invite(&mut self, turn: &mut Turn<'_>, index: usize) {
-        let before = self.forks[index].invite.as_ref();
-        let interval_s = before.map_or(self.interval_s(), |invite| invite.session_interval_s);
-        let built = self.invitation(turn, index, interval_s);
+        let fork = &self.forks[index];
+        let timers = Timers::of(&self.policy, fork.target.carrier.as_deref());
+        let before = fork.invite.as_ref();
+        let interval_s = before.map_or(timers.interval_s, |invite| invite.session_interval_s);
+        let built = self.invitation(turn, index, timers, interval_s);
         let has_next = self.next_of_instance(index).is_some();
         let fork = &mut self.forks[index];
         let Some((invite, flow)) = built else {
-            fork.state = ForkState::Over { code: 480 };
+            // Most often: the caller has no codec that the carrier is to be offered.
+            let carrier = fork.target.carrier.is_some();
+            let code = if carrier { 488 } else { 480 };
+            fork.state = ForkState::Over { code };
             return;
         };
         fork.state = ForkState::Trying {
@@ -125,13 +130,6 @@ impl Call {
         });
     }
 
-    pub(crate) fn interval_s(&self) -> u32 {
-        self.policy
-            .session_interval_s
-            .max(self.policy.min_session_interval_s)
-            .max(MIN_INTERVAL_S)
-    }
-
     /// The contact that is tried after this one.
     pub(crate) fn next_of_instance(&self, index: usize) -> Option<usize> {
         let fork = &self.forks[index];
@@ -144,6 +142,7 @@ impl Call {
         &mut self,
         turn: &mut Turn<'_>,
         index: usize,
+        timers: Timers,
         interval_s: u32,
     ) -> Option<(SentInvite, Flow)> {
         let names = self.names(turn, index);
@@ -170,16 +169,11 @@ impl Call {
         message
             .headers
             .push(Name::UserAgent, Bytes::from_static(USER_AGENT.as_bytes()));
-        abilities(&mut message, offer.is_some());
-        let min_s = self
-            .policy
-            .min_session_interval_s
-            .max(MIN_INTERVAL_S)
-            .min(interval_s);
-        message
-            .headers
-            .push(Name::SessionExpires, interval_s.to_string());
-        message.headers.push(Name::MinSe, min_s.to_string());
+        abilities(&mut message, offer.is_some(), timers.run());
+        if let Some((expires, min)) = timers.propose(interval_s) {
+            message.headers.push(Name::SessionExpires, expires);
+            message.headers.push(Name::MinSe, min);
+        }
         let offers = offer.is_some();
         if let Some(offer) = offer {
             message.set_body(SDP, offer);
@@ -276,7 +270,8 @@ impl Call {
     /// The offer for a fork, of the caller's with the media server's address. `None`: there is no address for it.
     fn offer_to(&mut self, turn: &mut Turn<'_>, index: usize) -> Option<Option<Bytes>> {
         if self.forks[index].invite.is_none() {
-            self.forks[index].sdp = Negotiation::new(turn.session_id());
+            let fork = &mut self.forks[index];
+            fork.sdp = Negotiation::new(turn.session_id(), fork.target.carrier.as_deref());
         }
         let Some(offer) = self.caller_sdp() else {
             return Some(None);

@@ -1,4 +1,4 @@
-use carillon_model::{CallRecord, DirectionQuality};
+use carillon_model::{Billing, CallRecord, DirectionQuality};
 use carillon_protocol as protocol;
 
 use crate::call::Call;
@@ -6,6 +6,15 @@ use crate::media::CALLER;
 use crate::phase::Ending;
 
 impl Call {
+    /// What the carrier that took it wants to be said; else the one that it came by.
+    fn billing(&self) -> Billing {
+        let legs = self.legs.values().rev();
+        let mut said = legs.filter_map(|leg| Some(&leg.carrier.as_ref()?.billing));
+        said.find(|billing| !billing.is_empty())
+            .cloned()
+            .unwrap_or_default()
+    }
+
     /// What remains of the call.
     pub(crate) fn record(&self, ending: Ending) -> CallRecord {
         let talked_ms = self
@@ -33,6 +42,7 @@ impl Call {
             caller_quality: quality(true),
             callee_quality: quality(false),
             userfield: None,
+            billing: self.billing(),
             node: self.node,
             unprotected: self.unprotected,
         }

@@ -12,7 +12,7 @@ use crate::compose::{SDP, abilities};
 use crate::exchange::raise;
 use crate::glare::wait_ms;
 use crate::leg::{Incoming, Leg, Purpose, Sent};
-use crate::session_timer::Agreed;
+use crate::session_timer::{Agreed, Timers};
 use crate::turn::{PATIENCE_MS, Turn};
 use crate::{LegId, Output};
 
@@ -112,12 +112,14 @@ impl Call {
             return;
         };
         let (session, min_s) = (side.session.of_request(), side.min_interval_s);
+        let timers = side.runs_timers();
         let method = match side.renew {
             Renew::No if side.peer.update => Method::Update,
             Renew::No | Renew::Owner | Renew::Media => Method::Invite,
         };
         let sent = self.send(turn, leg, method, Purpose::Refresh, |message| {
-            refreshing(message, session, min_s, body)
+            abilities(message, false, timers);
+            refreshing(message, session, min_s, body);
         });
         if let (Some(side), Some(_)) = (self.legs.get_mut(&leg), sent) {
             side.refresh = Refresh::Sent;
@@ -209,10 +211,10 @@ impl Call {
     }
 
     fn refreshed(&mut self, turn: &mut Turn<'_>, leg: LegId, sent: &Sent, response: &Message) {
-        let interval_s = self.interval_s();
         let Some(side) = self.legs.get_mut(&leg) else {
             return;
         };
+        let timers = Timers::of(&self.policy, side.carrier.as_deref());
         side.renew = Renew::No;
         side.glare_since_ms = None;
         if let Incoming::Unacked(_) = side.incoming {
@@ -221,11 +223,8 @@ impl Call {
         }
         side.peer.learn(response);
         side.dialog.refresh_target(response);
-        let asked_s = side.session.interval_s().unwrap_or(interval_s);
-        side.refreshed(
-            Agreed::settled(response, &self.policy, asked_s),
-            turn.now_ms,
-        );
+        let asked_s = side.session.interval_s().unwrap_or(timers.interval_s);
+        side.refreshed(Agreed::settled(response, timers, asked_s), turn.now_ms);
         if response
             .cseq()
             .is_ok_and(|cseq| cseq.method == Method::Invite)
@@ -256,9 +255,10 @@ impl Call {
             return;
         }
         side.refresh = Refresh::Waiting { retry_at_ms };
+        let timers = side.runs_timers();
         if first && side.peer.update {
             self.send(turn, leg, Method::Update, Purpose::Probe, |message| {
-                abilities(message, false);
+                abilities(message, false, timers);
             });
         }
     }
@@ -295,7 +295,6 @@ fn is_dislike(code: u16) -> bool {
 }
 
 fn refreshing(message: &mut Message, session: Option<String>, min_s: u32, body: Option<Bytes>) {
-    abilities(message, false);
     if let Some(session) = session {
         message.headers.push(Name::SessionExpires, session);
         message.headers.push(Name::MinSe, min_s.to_string());
@@ -311,6 +310,7 @@ fn take_answer(side: &mut Leg, response: &Message) -> bool {
     let Ok(Some(sdp)) = answer(response) else {
         return false;
     };
+    let sdp = side.sdp.heard(sdp);
     let changed = side.sdp.remote.as_ref() != Some(&sdp);
     side.sdp.remote = Some(sdp);
     changed

@@ -2,13 +2,13 @@
 
 use carillon_sip::{Message, Method, Name, NameAddr};
 
-use crate::LegId;
 use crate::accept::{Declined, required};
 use crate::asked::Received;
 use crate::call::Call;
 use crate::compose::{SDP, abilities};
 use crate::phase::Phase;
 use crate::turn::Turn;
+use crate::{Carrier, LegId};
 
 impl Call {
     pub(crate) fn requested(&mut self, turn: &mut Turn<'_>, leg: LegId, received: Received) {
@@ -65,7 +65,7 @@ impl Call {
             self.decline(leg, received, &Declined::new(481));
             return;
         }
-        if let Err(declined) = required(&received.message) {
+        if let Err(declined) = required(&received.message, side.runs_timers()) {
             self.decline(leg, received, &declined);
             return;
         }
@@ -161,7 +161,16 @@ impl Call {
         if let Some(contact) = contact {
             response.headers.push(Name::Contact, contact);
         }
-        abilities(&mut response, true);
+        let carrier = match self.legs.get(&leg) {
+            Some(side) => side.carrier.as_deref(),
+            None => {
+                let mut forks = self.forks.iter();
+                let fork = forks.find(|fork| fork.leg == leg);
+                fork.and_then(|fork| fork.target.carrier.as_deref())
+            }
+        };
+        let timers = carrier.is_none_or(Carrier::runs_timers);
+        abilities(&mut response, true, timers);
         response.headers.push(Name::Accept, SDP);
         self.respond(leg, received, response);
     }

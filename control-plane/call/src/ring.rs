@@ -75,6 +75,7 @@ impl Call {
             .as_ref()
             .is_some_and(|invite| invite.offers);
         let sdp = answer(response).ok()?.filter(|_| offered)?;
+        let sdp = self.forks[index].sdp.heard(sdp);
         let heard = self.forks[index].heard_from(&remote_tag);
         if heard.sdp.is_some() {
             return None;

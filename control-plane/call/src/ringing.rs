@@ -91,7 +91,9 @@ impl Call {
         };
         let (key, via) = turn.transaction(flow.transport, advertised);
         let mut message = dialog.request(Method::Invite, via);
-        abilities(&mut message, false);
+        let timers = fork.target.carrier.as_ref();
+        let timers = timers.is_none_or(|carrier| carrier.runs_timers());
+        abilities(&mut message, false, timers);
         for name in [Name::SessionExpires, Name::MinSe] {
             if let Some(value) = invite.message.headers.get(name.clone()).cloned() {
                 message.headers.push(name, value);

@@ -3,8 +3,10 @@
 use carillon_sip::{Message, Name};
 use serde::{Deserialize, Serialize};
 
-use crate::Policy;
+use carillon_model::{TimerMode, TimerSide};
+
 use crate::features::{Features, number};
+use crate::{Carrier, Policy};
 
 /// The smallest Min-SE (RFC 4028 §5).
 pub(crate) const MIN_INTERVAL_S: u32 = 90;
@@ -16,7 +18,7 @@ const EARLY_S: u32 = 32;
 /// The session timer of one leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Session {
-    /// The leg has no confirmed dialog yet.
+    /// The leg has no confirmed dialog yet, or no timer runs on it.
     #[default]
     Off,
     On {
@@ -43,6 +45,53 @@ pub(crate) struct Agreed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooSmall {
     pub(crate) min_s: u32,
+}
+
+/// What is done about session timers on a leg: what is so for all calls, and what its carrier wants otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timers {
+    pub(crate) mode: TimerMode,
+    pub(crate) interval_s: u32,
+    pub(crate) min_s: u32,
+    pub(crate) refresher: Option<TimerSide>,
+}
+
+impl Timers {
+    pub(crate) fn of(policy: &Policy, carrier: Option<&Carrier>) -> Self {
+        let rules = carrier.map(|carrier| carrier.timers).unwrap_or_default();
+        let min_s = rules
+            .min_interval_s
+            .unwrap_or(policy.min_session_interval_s)
+            .max(MIN_INTERVAL_S);
+        Self {
+            mode: rules.mode,
+            interval_s: rules
+                .interval_s
+                .unwrap_or(policy.session_interval_s)
+                .max(min_s),
+            min_s,
+            refresher: rules.refresher,
+        }
+    }
+
+    /// They may run.
+    pub(crate) fn run(self) -> bool {
+        self.mode != TimerMode::Refuse
+    }
+
+    /// Session-Expires and Min-SE of a first INVITE, where they are proposed.
+    pub(crate) fn propose(self, interval_s: u32) -> Option<(String, String)> {
+        if self.mode != TimerMode::Originate {
+            return None;
+        }
+        let refresher = match self.refresher {
+            Some(TimerSide::Uac) => ";refresher=uac",
+            Some(TimerSide::Uas) => ";refresher=uas",
+            None => "",
+        };
+        let min_s = self.min_s.min(interval_s);
+        Some((format!("{interval_s}{refresher}"), min_s.to_string()))
+    }
 }
 
 impl Session {
@@ -131,48 +180,53 @@ impl Agreed {
     pub(crate) fn answer(
         request: &Message,
         peer: Features,
-        policy: &Policy,
-    ) -> Result<Self, TooSmall> {
-        let min_s = policy.min_session_interval_s.max(MIN_INTERVAL_S);
+        timers: Timers,
+    ) -> Result<Option<Self>, TooSmall> {
+        let min_s = timers.min_s;
         let wanted_s =
             number(request, Name::SessionExpires).map(|interval_s| interval_s.min(MAX_INTERVAL_S));
+        match timers.mode {
+            TimerMode::Refuse => return Ok(None),
+            TimerMode::Accept if wanted_s.is_none() => return Ok(None),
+            TimerMode::Accept | TimerMode::Originate => {}
+        }
         if wanted_s.is_some_and(|interval_s| interval_s < min_s) && peer.timer {
             return Err(TooSmall { min_s });
         }
         let peer_min_s = number(request, Name::MinSe)
             .unwrap_or(MIN_INTERVAL_S)
             .min(MAX_INTERVAL_S);
-        let ours_s = policy.session_interval_s.max(min_s).max(peer_min_s);
+        let ours_s = timers.interval_s.max(peer_min_s);
         let interval_s = wanted_s.map_or(ours_s, |wanted_s| wanted_s.max(min_s).min(ours_s));
         let refresher = match refresher(request) {
             Some(Side::Uas) => Refresher::Us,
             Some(Side::Uac) if peer.timer => Refresher::Peer,
-            None if peer.timer => Refresher::Peer,
+            None if peer.timer && timers.refresher != Some(TimerSide::Uas) => Refresher::Peer,
             Some(Side::Uac) | None => Refresher::Us,
         };
-        Ok(Self {
+        Ok(Some(Self {
             interval_s,
             refresher,
-        })
+        }))
     }
 
-    /// What the peer's 2xx to a request of ours settles. A peer without session timers is refreshed by us.
-    pub(crate) fn settled(response: &Message, policy: &Policy, asked_s: u32) -> Self {
-        let ours_s = asked_s
-            .max(policy.min_session_interval_s)
-            .max(MIN_INTERVAL_S);
-        match number(response, Name::SessionExpires) {
-            None => Self {
-                interval_s: ours_s,
+    /// What the peer's 2xx to a request of ours settles. A peer without session timers is refreshed by us, unless they
+    /// only run for those who want them.
+    pub(crate) fn settled(response: &Message, timers: Timers, asked_s: u32) -> Option<Self> {
+        let told_s = number(response, Name::SessionExpires);
+        match (timers.mode, told_s) {
+            (TimerMode::Refuse, _) | (TimerMode::Accept, None) => None,
+            (TimerMode::Originate, None) => Some(Self {
+                interval_s: asked_s.max(timers.min_s),
                 refresher: Refresher::Us,
-            },
-            Some(interval_s) => Self {
+            }),
+            (TimerMode::Accept | TimerMode::Originate, Some(interval_s)) => Some(Self {
                 interval_s: interval_s.clamp(MIN_INTERVAL_S, MAX_INTERVAL_S),
                 refresher: match refresher(response) {
                     Some(Side::Uas) => Refresher::Peer,
                     Some(Side::Uac) | None => Refresher::Us,
                 },
-            },
+            }),
         }
     }
 

@@ -13,6 +13,7 @@ mod account;
 mod apply;
 mod binding;
 mod call;
+mod caller_format;
 mod command;
 mod context;
 mod endpoint;
@@ -36,6 +37,7 @@ mod secret;
 mod state;
 mod table;
 mod trunk;
+mod trunk_rules;
 mod user;
 
 pub use account::{Account, Administrator, ApiToken, TokenHash};
@@ -44,6 +46,7 @@ pub use call::{
     CallCommand, CallEntry, CallOutcome, CallState, CallSummary, DialogKey, MAX_CALL_BODY,
     MAX_CALL_DIALOGS, MAX_CALLS, Party, rendezvous,
 };
+pub use caller_format::{CallerFormat, Numbering};
 pub use command::{
     AccountCommand, Command, ConfigCommand, Initialise, Link, MediaCommand, NodeCommand, Resource,
     ResourceKey, SecretCommand, Stamp,
@@ -78,5 +81,8 @@ pub use table::Table;
 pub use trunk::{
     IdentityHeader, MAX_TRUNK_CONTACTS, Register, Trunk, TrunkOptions, TrunkReport, TrunkState,
     trunk_resource,
+};
+pub use trunk_rules::{
+    AddressRules, Billing, CodecRules, DtmfMode, TimerMode, TimerRules, TimerSide,
 };
 pub use user::User;

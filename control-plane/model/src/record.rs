@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{CallId, NodeId, Party};
+use crate::{Billing, CallId, NodeId, Party};
 
 /// The newest call records that are also in memory.
 pub const RECORDS_IN_MEMORY: usize = 1_000;
@@ -94,6 +94,9 @@ pub struct CallRecord {
     pub callee_quality: Option<DirectionQuality>,
     /// Free text of the caller's user.
     pub userfield: Option<String>,
+    /// What its trunk's options say for whoever writes bills.
+    #[serde(skip_serializing_if = "Billing::is_empty")]
+    pub billing: Billing,
     /// The node that ended it.
     pub node: NodeId,
     /// It went ahead without waiting for the quorum.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EndpointId, Epoch, NodeId, RegisterId, Secret, SipEndpoint, Transport, TrunkId};
+use crate::{
+    AddressRules, Billing, CodecRules, EndpointId, Epoch, NodeId, Numbering, RegisterId, Secret,
+    SipEndpoint, TimerRules, Transport, TrunkId,
+};
 
 /// Contacts of a trunk that its carrier may know at a time.
 pub const MAX_TRUNK_CONTACTS: usize = 8;
@@ -113,22 +116,46 @@ pub struct TrunkOptions {
     pub qualify_ms: Option<u64>,
     /// By what it is reached (`transport`, the first one).
     pub transport: Option<Transport>,
+    /// By what its calls may come (`transport`, all of them); by anything where none is named.
+    pub transports: Vec<Transport>,
     /// Its port (`port`).
     pub port: Option<u16>,
     /// Name in the credentials of calls (`auth_username`); the endpoint's if there is none.
     pub auth_username: Option<String>,
+    /// Calls at a time from which on the carrier hears that we are busy (`busylevel`).
+    pub busy_level: Option<u32>,
+    /// The one number that its calls are for, whatever they dial (`callbackextension`).
+    pub incoming_extension: Option<String>,
+    /// From where it may call (`permit`, `deny`).
+    pub addresses: AddressRules,
+    /// `allow`, `disallow`, `dtmfmode`.
+    pub codecs: CodecRules,
+    /// `session-timers` and what belongs to it.
+    pub timers: TimerRules,
+    /// Silence of the carrier that ends a call (`rtptimeout`): 0 for none that does; as for all calls where nobody said.
+    pub rtp_timeout_s: Option<u32>,
+    /// Calls of the carrier hear nothing before they are answered (`progressinband` is `never`).
+    pub never_rings_in_band: bool,
+    /// `accountcode`, `amaflags`.
+    pub billing: Billing,
+    /// Where numbers of callers are at home (`country_code`, `national_prefix`).
+    pub numbering: Numbering,
 }
 
 impl TrunkOptions {
     /// Reads the options; what cannot be read counts as not there, for apply has refused it.
     pub fn of(endpoint: &SipEndpoint) -> Self {
         let text = |name: &str| endpoint.option(name).map(str::to_owned);
+        let number = |name: &str| {
+            let value = endpoint.option(name)?;
+            value.parse::<u32>().ok()
+        };
+        let transports = endpoint.option("transport").unwrap_or_default();
+        let transports: Vec<_> = transports.split(',').filter_map(transport_of).collect();
         let qualified = endpoint
             .option("qualify")
             .is_some_and(|value| !is_no(value));
-        let frequency = endpoint
-            .option("qualifyfreq")
-            .and_then(|value| value.parse::<u64>().ok());
+        let frequency = number("qualifyfreq").map(u64::from);
         Self {
             from_user: text("fromuser"),
             from_domain: text("fromdomain"),
@@ -140,17 +167,25 @@ impl TrunkOptions {
             trusts_identity: endpoint
                 .option("trustrpid")
                 .is_some_and(|value| !is_no(value)),
-            call_limit: endpoint
-                .option("call-limit")
-                .and_then(|value| value.parse().ok())
-                .filter(|limit| *limit > 0),
+            call_limit: number("call-limit").filter(|limit| *limit > 0),
             qualify_ms: qualified
                 .then(|| frequency.map_or(QUALIFY_MS, |seconds| seconds.max(1) * 1_000)),
-            transport: endpoint
-                .option("transport")
-                .and_then(|value| transport_of(value.split(',').next().unwrap_or_default())),
+            transport: transports.first().copied(),
+            transports,
             port: endpoint.option("port").and_then(|value| value.parse().ok()),
             auth_username: text("auth_username"),
+            busy_level: number("busylevel").filter(|level| *level > 0),
+            incoming_extension: text("callbackextension").filter(|exten| !exten.is_empty()),
+            addresses: AddressRules::of(endpoint),
+            codecs: CodecRules::of(endpoint),
+            timers: TimerRules::of(endpoint),
+            rtp_timeout_s: number("rtptimeout"),
+            never_rings_in_band: endpoint.option("progressinband") == Some("never"),
+            billing: Billing::of(endpoint),
+            numbering: Numbering {
+                country_code: text("country_code").filter(|code| !code.is_empty()),
+                national_prefix: text("national_prefix").unwrap_or_else(|| "0".to_owned()),
+            },
         }
     }
 }
@@ -239,12 +274,21 @@ mod tests {
         assert_eq!(options.call_limit, Some(2));
         assert_eq!(options.qualify_ms, Some(QUALIFY_MS));
         assert_eq!(options.transport, Some(Transport::Tcp));
+        assert_eq!(options.transports, [Transport::Tcp, Transport::Udp]);
         assert_eq!(options.port, Some(5070));
     }
 
     #[test]
     fn no_and_nothing_are_the_same() {
-        let said = endpoint(&[("qualify", "no"), ("call-limit", "0"), ("sendrpid", "no")]);
+        let said = endpoint(&[
+            ("qualify", "no"),
+            ("call-limit", "0"),
+            ("busylevel", "0"),
+            ("sendrpid", "no"),
+            ("progressinband", "no"),
+            ("session-timers", "originate"),
+            ("dtmfmode", "rfc2833"),
+        ]);
         assert_eq!(TrunkOptions::of(&said), TrunkOptions::of(&endpoint(&[])));
     }
 }

@@ -414,6 +414,10 @@ fn the_record_says_who_talked_how_long_and_how_well() {
                 },
             ),
             userfield: None,
+            billing: Billing {
+                account_code: None,
+                ama_flags: None,
+            },
             node: NodeId(
                 1,
             ),

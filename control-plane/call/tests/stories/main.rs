@@ -22,6 +22,7 @@ mod inside;
 mod lost;
 mod properties;
 mod refuse;
+mod rules;
 mod timer;
 
 use carillon_call::Policy;

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use carillon_call::{
-    Call, Input, LegId, MediaEvent, MediaReply, Output, Owner, Policy, Refusal, Route, Setup,
-    Target, Way,
+    Call, Carrier, Input, LegId, MediaEvent, MediaReply, Output, Owner, Policy, Refusal, Route,
+    Setup, Target, Way,
 };
 use carillon_model::{
     CallDirection, CallId, CallRecord, DialogKey, Epoch, Flow, MediaServerId, NodeId, Party,
@@ -58,6 +58,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(policy: Policy, copies: bool) -> Self {
+        Self::of(policy, copies, None)
+    }
+
+    /// Alice may come by a carrier.
+    pub(crate) fn of(policy: Policy, copies: bool, carrier: Option<Box<Carrier>>) -> Self {
         let setup = Setup {
             id: CallId(7),
             node: NodeId(1),
@@ -74,7 +79,7 @@ impl Stage {
             context: "default".into(),
             advertised: "10.77.1.1:5060".parse().unwrap(),
             policy,
-            carrier: None,
+            carrier,
         };
         let mut stage = Self {
             call: Call::incoming(setup),

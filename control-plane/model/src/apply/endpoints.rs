@@ -4,7 +4,7 @@ use super::{
     Changes, Refusable,
     field::{Checked, MAX_NAME, MAX_TEXT},
 };
-use crate::{EndpointId, Event, Ha1, ResourceKey, SipEndpoint, State, trunk::transport_of};
+use crate::{EndpointId, Event, Ha1, ResourceKey, SipEndpoint, State};
 
 pub(super) const ENDPOINT: Checked = Checked {
     resource: "SIPEndpoint",
@@ -47,7 +47,7 @@ impl State {
         }
         self.check_endpoint(endpoint, Some(endpoint.id))?;
         if self.trunk_of_endpoint(endpoint.id).is_some() {
-            check_trunk_options(endpoint)?;
+            super::trunk_options::check(endpoint)?;
         }
         self.write_endpoint(changes, endpoint.clone());
         if old.username != endpoint.username {
@@ -127,35 +127,4 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// Options that mean something to a trunk must be readable; of all others nothing is asked.
-pub(super) fn check_trunk_options(endpoint: &SipEndpoint) -> Refusable<()> {
-    for (name, value) in &endpoint.options {
-        let why = match name.as_str() {
-            "call-limit" | "qualifyfreq" if value.parse::<u32>().is_err() => {
-                "must be a number, 0 or more"
-            }
-            "port" if !value.parse::<u16>().is_ok_and(|port| port > 0) => {
-                "must be a port between 1 and 65535"
-            }
-            "sendrpid" if !matches!(value.as_str(), "" | "no" | "yes" | "pai" | "rpid") => {
-                "must be no, yes, rpid or pai"
-            }
-            "transport" if value.split(',').any(|name| transport_of(name).is_none()) => {
-                "must be udp, tcp or tls, or several of them with commas between"
-            }
-            "fromuser" | "fromdomain"
-                if value.is_empty()
-                    || value.bytes().any(|octet| {
-                        !octet.is_ascii_alphanumeric() && !b"-_.+".contains(&octet)
-                    }) =>
-            {
-                "may have ASCII letters, digits, '-', '_', '.' and '+' only"
-            }
-            _ => continue,
-        };
-        return Err(ENDPOINT.input("options", format!("{name} '{value}' {why}")));
-    }
-    Ok(())
 }

@@ -24,6 +24,7 @@ mod sweep;
     reason = "what was not expected fails the test"
 )]
 mod tests;
+mod trunk_options;
 mod trunks;
 mod users;
 

@@ -7,13 +7,12 @@ use super::{
     registers::REGISTER,
 };
 use crate::{
-    EndpointId, Event, MAX_TRUNK_CONTACTS, Outcome, RegisterId, Rejection, RejectionKind,
-    ResourceKey, State, Trunk, TrunkId, TrunkReport,
+    CallerFormat, EndpointId, Event, MAX_TRUNK_CONTACTS, Outcome, RegisterId, Rejection,
+    RejectionKind, ResourceKey, State, Trunk, TrunkId, TrunkReport,
 };
 
 pub(super) const TRUNK: Checked = Checked { resource: "Trunk" };
 
-const FORMATS: [&str; 3] = ["+E164", "E164", "national"];
 const MAX_CONTACT: usize = 512;
 
 impl State {
@@ -113,7 +112,7 @@ impl State {
             );
             return Err(ENDPOINT.in_use("trunk", message));
         }
-        super::endpoints::check_trunk_options(&linked)?;
+        super::trunk_options::check(&linked)?;
         let endpoint_sip = Some(endpoint);
         self.write_trunk(
             changes,
@@ -220,10 +219,10 @@ impl State {
             trunk.name = format!("trunk-{}", trunk.id);
         }
         if trunk.outgoing_caller_id_format.is_empty() {
-            FORMATS[0].clone_into(&mut trunk.outgoing_caller_id_format);
+            CallerFormat::NAMES[0].clone_into(&mut trunk.outgoing_caller_id_format);
         }
         TRUNK.required_text("name", &trunk.name, MAX_NAME)?;
-        if !FORMATS.contains(&trunk.outgoing_caller_id_format.as_str()) {
+        if !CallerFormat::NAMES.contains(&trunk.outgoing_caller_id_format.as_str()) {
             let message = "must be +E164, E164 or national";
             return Err(TRUNK.input("outgoing_caller_id_format", message));
         }

@@ -116,6 +116,25 @@ impl Media {
             .collect()
     }
 
+    /// Takes away the formats that are not to be used, and what is said of them.
+    pub fn keep_codecs(&mut self, is_kept: impl Fn(&Codec) -> bool) {
+        let kept: Vec<u8> = self
+            .codecs()
+            .iter()
+            .filter(|codec| is_kept(codec))
+            .map(|codec| codec.payload)
+            .collect();
+        let is_one = |text: &str| text.parse().is_ok_and(|payload| kept.contains(&payload));
+        self.formats.retain(|format| is_one(format));
+        self.lines.retain(|line| match line.as_attribute() {
+            Some(("rtpmap" | "fmtp" | "rtcp-fb", value)) => {
+                let payload = value.split_ascii_whitespace().next().unwrap_or_default();
+                payload == "*" || is_one(payload)
+            }
+            Some(_) | None => true,
+        });
+    }
+
     /// What a payload type means in this section.
     pub fn codec(&self, payload: u8) -> Option<Codec> {
         codec(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use carillon_call::{Carrier, Refusal, Route};
+use carillon_call::{Refusal, Route};
 use carillon_model::{
     CallDirection, Destination, Flow, HangupCause, Incall, Party, SipEndpoint, State, Trunk,
     TrunkOptions,
@@ -23,7 +23,9 @@ impl Switch {
         let mut trunks = state.trunks().values();
         let found = trunks.find(|trunk| {
             let endpoint = state.endpoint_of_trunk(trunk.id);
-            let by_address = endpoint.is_none_or(|endpoint| endpoint.kind != "user");
+            let by_address = endpoint.is_none_or(|endpoint| {
+                endpoint.kind != "user" && may_call(&TrunkOptions::of(endpoint), flow)
+            });
             by_address
                 && servers_of(state, trunk, endpoint.map(AsRef::as_ref))
                     .iter()
@@ -49,24 +51,24 @@ impl Switch {
             .as_deref()
             .map(TrunkOptions::of)
             .unwrap_or_default();
+        if !may_call(&options, &flow) {
+            return self.answer(key, Message::response_to(&invite, 403, ""));
+        }
         let calls = self.state.calls_of_trunk(trunk.id).count();
-        if options
-            .call_limit
-            .is_some_and(|limit| calls >= limit as usize)
+        let limits = [options.call_limit, options.busy_level];
+        if limits
+            .into_iter()
+            .flatten()
+            .any(|limit| calls >= limit as usize)
         {
             return self.answer(key, Message::response_to(&invite, 486, ""));
         }
-        let number = self.called_number(&context, number, &invite);
-        let carrier = endpoint.map(|endpoint| {
-            Box::new(Carrier {
-                username: options
-                    .auth_username
-                    .clone()
-                    .unwrap_or_else(|| endpoint.username.clone()),
-                password: endpoint.secret.clone(),
-                ..Carrier::default()
-            })
-        });
+        let number = match &options.incoming_extension {
+            Some(fixed) => fixed.clone(),
+            None => self.called_number(&context, number, &invite),
+        };
+        let carrier =
+            endpoint.map(|endpoint| Box::new(super::outward::carrier_of(&endpoint, &options)));
         let caller = Caller {
             party: Party {
                 trunk: Some(trunk.id),
@@ -131,6 +133,13 @@ impl Switch {
             None => Err(refusal(404, "Not Found", callee)),
         }
     }
+}
+
+/// Whether a carrier may call from there, and by that transport.
+fn may_call(options: &TrunkOptions, flow: &Flow) -> bool {
+    let transports = &options.transports;
+    (transports.is_empty() || transports.contains(&flow.transport))
+        && options.addresses.permits(flow.peer.ip())
 }
 
 /// Where the carrier of a trunk is: its own address, and that of its registrar.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use carillon_call::{Carrier, Refusal, Route, Target};
 use carillon_model::{
-    CallDirection, Outcall, OutcallNumber, Party, SipEndpoint, Trunk, TrunkId, TrunkOptions, User,
+    CallDirection, CallerFormat, Outcall, OutcallNumber, Party, SipEndpoint, Trunk, TrunkId,
+    TrunkOptions, User,
 };
 use carillon_sip::{Host, Scheme, Uri};
 
@@ -74,18 +75,18 @@ impl Switch {
         let Some((server, ways)) = self.ways_of_trunk(trunk, &endpoint, &options) else {
             return Vec::new();
         };
+        let format = CallerFormat::named(&trunk.outgoing_caller_id_format);
         let carrier = Carrier {
-            username: options
-                .auth_username
-                .clone()
-                .unwrap_or_else(|| endpoint.username.clone()),
-            password: endpoint.secret.clone(),
             domain: server.host.clone(),
             from_user: options.from_user.clone(),
             from_domain: options.from_domain.clone(),
             identity: options.identity,
-            caller: caller.clone(),
+            caller: Party {
+                number: format.written(&caller.number, &options.numbering),
+                ..caller.clone()
+            },
             anonymous,
+            ..carrier_of(&endpoint, &options)
         };
         let flows: Vec<_> = ways.iter().filter_map(|way| self.flow_to(way)).collect();
         let Some(uri) = request_uri(number, &server) else {
@@ -180,6 +181,23 @@ impl Switch {
             Some("default" | "") | None => (inside, false),
             Some(text) => (party(text, &inside), false),
         }
+    }
+}
+
+/// What a call has to know of its carrier in both directions.
+pub(super) fn carrier_of(endpoint: &SipEndpoint, options: &TrunkOptions) -> Carrier {
+    let username = options.auth_username.as_ref().unwrap_or(&endpoint.username);
+    Carrier {
+        username: username.clone(),
+        password: endpoint.secret.clone(),
+        codecs: options.codecs.clone(),
+        timers: options.timers,
+        rtp_timeout_ms: options
+            .rtp_timeout_s
+            .map(|seconds| u64::from(seconds) * 1_000),
+        never_rings_in_band: options.never_rings_in_band,
+        billing: options.billing.clone(),
+        ..Carrier::default()
     }
 }
 

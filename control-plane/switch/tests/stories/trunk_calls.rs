@@ -247,3 +247,65 @@ fn a_carrier_that_does_not_answer_is_passed_over_until_it_does() {
     office.call("alice", "0102030405");
     assert!(office.phone("carrier").ringing.is_some());
 }
+
+#[test]
+fn a_carrier_calls_from_where_it_may_and_by_what_it_may_and_is_a_stranger_elsewhere() {
+    for (options, accepted) in [
+        (&[("deny", "0.0.0.0/0.0.0.0")][..], false),
+        (
+            &[("deny", "0.0.0.0/0.0.0.0"), ("permit", "10.0.0.0/8")],
+            true,
+        ),
+        (&[("transport", "tcp,tls")], false),
+        (&[("transport", "tcp,udp")], true),
+    ] {
+        let mut office = Office::with_carrier(1, options);
+        office.call("carrier", "0390000102");
+        let ladder = office.ladder();
+        let asked = ladder.contains("n1 -> carrier: 401 INVITE");
+        assert_eq!(asked, !accepted, "{options:?}: {ladder}");
+        assert_eq!(
+            office.phone("bob").ringing.is_some(),
+            accepted,
+            "{options:?}"
+        );
+    }
+}
+
+#[test]
+fn a_carrier_hears_that_we_are_busy_from_its_level_on_and_we_may_still_call() {
+    let mut office = Office::with_carrier(1, &[("busylevel", "1")]);
+    office.call("alice", "0102030405");
+    office.answer("carrier", 200);
+    office.ladder();
+    office.call("carrier", "0390000102");
+    assert!(office.ladder().contains("486 INVITE"));
+}
+
+#[test]
+fn all_calls_of_a_carrier_may_be_for_one_number() {
+    let mut office = Office::with_carrier(1, &[("callbackextension", "0390000102")]);
+    office.call("carrier", "0777777777");
+    assert!(office.phone("bob").ringing.is_some());
+}
+
+#[test]
+fn a_carrier_is_offered_the_codecs_of_its_trunk_and_its_record_says_who_pays() {
+    let options = [
+        ("disallow", "all"),
+        ("allow", "alaw"),
+        ("session-timers", "refuse"),
+        ("accountcode", "head-office"),
+    ];
+    let mut office = Office::with_carrier(1, &options);
+    office.call("alice", "0102030405");
+    let invite = office.phone("carrier").ringing.clone().expect("it rings");
+    assert!(invite.headers.get(Name::SessionExpires).is_none());
+    let body = String::from_utf8_lossy(&invite.body).into_owned();
+    assert!(body.contains("RTP/AVP 8"), "{body}");
+    office.answer("carrier", 200);
+    office.run(1_000);
+    office.hang_up("alice");
+    let billing = &office.records[0].billing;
+    assert_eq!(billing.account_code.as_deref(), Some("head-office"));
+}

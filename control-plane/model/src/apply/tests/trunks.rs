@@ -193,6 +193,65 @@ fn an_endpoint_serves_a_line_or_a_trunk_and_its_options_must_be_readable_for_a_t
 }
 
 #[test]
+fn an_option_that_a_trunk_cannot_obey_is_refused_and_named() {
+    let mut cluster = Cluster::new();
+    let carrier = trunk(&mut cluster, "carrier");
+    let account = cluster.endpoint("account");
+    let endpoint = account;
+    let trunk = carrier;
+    let link = ConfigCommand::Associate(Link::TrunkEndpoint { trunk, endpoint });
+    cluster.configure(link).unwrap();
+    let mut with = |options: &[(&str, &str)]| {
+        let mut endpoint = (**cluster.state.endpoints().get(&account).unwrap()).clone();
+        endpoint.options = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        cluster.update(Resource::Endpoint(endpoint))
+    };
+    for (name, value) in [
+        ("busylevel", "-1"),
+        ("allow", "alaw,pcm"),
+        ("disallow", "g730"),
+        ("dtmfmode", "tones"),
+        ("session-timers", "yes"),
+        ("session-expires", "60"),
+        ("session-minse", "a while"),
+        ("session-refresher", "us"),
+        ("rtptimeout", "3601"),
+        ("progressinband", "maybe"),
+        ("permit", "10.0.0.0/255.0.255.0"),
+        ("deny", "carrier.example"),
+        ("callbackextension", "a b"),
+        ("amaflags", "bill"),
+        ("country_code", "+33"),
+        ("national_prefix", "none"),
+        ("transport", "udp,sctp"),
+    ] {
+        let refused = with(&[(name, value)]).unwrap_err();
+        assert_eq!(refused.field, "options", "{name}");
+        assert!(refused.message.starts_with(name), "{refused}");
+    }
+    let refused = with(&[("session-expires", "90"), ("session-minse", "120")]).unwrap_err();
+    assert!(refused.message.contains("session-minse"), "{refused}");
+    let refused = with(&[("allow", "alaw"), ("disallow", "alaw")]).unwrap_err();
+    assert!(refused.message.contains("disallow"), "{refused}");
+    with(&[
+        ("disallow", "all"),
+        ("allow", "alaw,g722"),
+        ("dtmfmode", "info"),
+        ("session-timers", "accept"),
+        ("session-expires", "600"),
+        ("session-minse", "120"),
+        ("deny", "0.0.0.0/0.0.0.0"),
+        ("permit", "192.0.2.0/24"),
+        ("national_prefix", ""),
+        ("insecure", "port,invite"),
+    ])
+    .unwrap();
+}
+
+#[test]
 fn a_registration_that_nobody_could_make_is_refused_by_its_field() {
     let mut cluster = Cluster::new();
     let right = Register {
