@@ -12,21 +12,6 @@ use crate::workspace::Workspace;
 const SEEDS: u64 = 200;
 const FUZZ_SECONDS: u64 = 10;
 
-/// The short form of the chaos: what goes wrong most in real life, once each and under a low load. What depends on how
-/// fast the machine is, is printed and not judged.
-const CHAOS: [&str; 10] = [
-    "--without-times",
-    "--only",
-    "leader-killed,trunk-owner-killed,partition,media-server-killed,rolling-restart",
-    "--faults",
-    "5",
-    "--minutes",
-    "10",
-    "--calls",
-    "3",
-    "--idle-lines=6",
-];
-
 #[derive(Args, Default)]
 pub(crate) struct Options {
     /// One ring instead of all
@@ -46,8 +31,6 @@ enum Ring {
     Fuzz,
     /// Real processes, real sockets, real phones
     Integration,
-    /// A cluster under load in which one thing after another breaks
-    Chaos,
 }
 
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -74,10 +57,6 @@ pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
     if wanted(Ring::Integration) {
         heading("integration: real processes, sockets and phones");
         integration(&cargo, filter)?;
-    }
-    if wanted(Ring::Chaos) && filter.is_none() {
-        heading("chaos: a cluster under load, and faults");
-        run::chaos(workspace, &CHAOS.map(str::to_owned))?;
     }
     eprintln!("\nxtask: all tests passed");
     Ok(())
