@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::accept::Declined;
 use crate::bye::Why;
 use crate::call::Call;
-use crate::leg::Leg;
 use crate::offer::Stream;
 use crate::phase::{Phase, RecordState};
 use crate::refresh::Renew;
@@ -172,7 +171,7 @@ impl Call {
 
     /// Silence that is told of. A carrier's own limit is that of the call: one limit is watched for both sides.
     fn rtp_timeout_ms(&self) -> Option<u64> {
-        let limits = self.legs.values().filter_map(Leg::rtp_timeout_ms);
+        let limits = self.legs.values().filter_map(|leg| leg.rtp_timeout_ms());
         match limits.min() {
             None => self.policy.rtp_timeout_ms,
             Some(limit_ms) => Some(limit_ms).filter(|limit_ms| *limit_ms > 0),
@@ -184,7 +183,7 @@ impl Call {
         let side = self.legs.get(&self.leg_at(termination));
         self.policy.rtp_timeout_ends_call
             || side
-                .and_then(Leg::rtp_timeout_ms)
+                .and_then(|leg| leg.rtp_timeout_ms())
                 .is_some_and(|limit_ms| limit_ms > 0)
     }
 
