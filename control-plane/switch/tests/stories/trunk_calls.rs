@@ -3,7 +3,7 @@
 use carillon_model::{
     CallDirection, ConfigCommand, Context, ContextId, ContextKind, Destination, Extension,
     ExtensionId, Incall, NumberRange, Outcall, OutcallId, OutcallNumber, Resource, ResourceKey,
-    SipEndpoint, Trunk, TrunkId, UserId,
+    SipEndpoint, Trunk, TrunkId, User, UserId,
 };
 use carillon_sip::{Method, Name};
 use expect_test::expect;
@@ -246,6 +246,36 @@ fn a_carrier_that_does_not_answer_is_passed_over_until_it_does() {
     office.run(12_000);
     office.call("alice", "0102030405");
     assert!(office.phone("carrier").ringing.is_some());
+}
+
+#[test]
+fn the_number_of_a_caller_is_written_as_the_carrier_wants_it() {
+    for (format, written) in [
+        ("+E164", "+33390000101"),
+        ("E164", "33390000101"),
+        ("national", "0390000101"),
+    ] {
+        let options = [("country_code", "33"), ("sendrpid", "pai")];
+        let mut office = Office::with_carrier(1, &options);
+        let alice = office.user_of("101");
+        let alice = (**office.state.users().get(&alice).unwrap()).clone();
+        office.configure(ConfigCommand::Update(Resource::User(User {
+            outgoing_caller_id: Some("\"Head Office\" <0390000101>".to_owned()),
+            ..alice
+        })));
+        let trunk = (**office.state.trunks().get(&TrunkId(1)).unwrap()).clone();
+        office.configure(ConfigCommand::Update(Resource::Trunk(Trunk {
+            outgoing_caller_id_format: format.to_owned(),
+            ..trunk
+        })));
+        office.tell_everybody(Vec::new());
+        office.call("alice", "0102030405");
+        let invite = office.phone("carrier").ringing.clone().expect("it rings");
+        assert_eq!(invite.from().unwrap().uri.user(), Some(written), "{format}");
+        let told = invite.headers.get(Name::PAssertedIdentity).unwrap();
+        let told = String::from_utf8_lossy(told).into_owned();
+        assert!(told.contains(&format!("sip:{written}@")), "{told}");
+    }
 }
 
 #[test]
