@@ -3,7 +3,6 @@
 use std::env;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -105,13 +104,13 @@ impl Drop for Neighbour {
     }
 }
 
+/// Each look starts a process: that is pause enough between two.
 fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + SOON;
     while Instant::now() < deadline {
         if holds()? {
             return Ok(());
         }
-        thread::sleep(Duration::from_millis(10));
     }
     bail!("{what}: not within {SOON:?}")
 }

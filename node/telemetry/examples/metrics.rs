@@ -9,5 +9,6 @@ fn main() -> std::io::Result<()> {
     metrics.sip.answered("INVITE", 200);
     metrics.http.answered("/1.1/users", "GET", 200, 0.01);
     metrics.trunk.show("carrier", TrunkFigures::default());
+    metrics.address.show("control1", true);
     std::io::stdout().write_all(&metrics.render())
 }

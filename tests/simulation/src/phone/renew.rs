@@ -1,5 +1,6 @@
 //! Changes of a call that is there: asked for by the phone, or by the owner of the call.
 
+use carillon_sip::dialog::Dialog;
 use carillon_sip::transaction::ServerKey;
 use carillon_sip::{Message, Method, Name};
 
@@ -133,7 +134,7 @@ impl Phone {
         let Some(dialog) = &mut talk.dialog else {
             return;
         };
-        if dialog.accept(invite).is_err() {
+        if is_out_of_order(dialog, invite) {
             return self.respond(key, Message::response_to(invite, 500, ""));
         }
         if talk.is_silenced {
@@ -174,7 +175,7 @@ impl Phone {
         if talk.stage == Stage::Over {
             return self.respond(key, Message::response_to(update, 481, ""));
         }
-        if dialog.accept(update).is_err() {
+        if is_out_of_order(dialog, update) {
             return self.respond(key, Message::response_to(update, 500, ""));
         }
         if follows {
@@ -220,4 +221,12 @@ impl Conversation {
             Stage::Talking => None,
         }
     }
+}
+
+/// Whether a new request has a number that the phone has had already: as pjsua, which answers 500 to the same number as to
+/// a lower one.
+fn is_out_of_order(dialog: &mut Dialog, request: &Message) -> bool {
+    let last = dialog.remote_cseq();
+    let had = request.cseq().is_ok_and(|cseq| last == Some(cseq.number));
+    dialog.accept(request).is_err() || had
 }
