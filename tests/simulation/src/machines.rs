@@ -41,6 +41,13 @@ impl Machines {
         }
     }
 
+    /// A process that begins to serve takes away what an earlier life has left on its machine.
+    pub(crate) fn clear(&mut self, node: u8) {
+        for holders in self.has.values_mut() {
+            holders.remove(&node);
+        }
+    }
+
     pub(crate) fn holders(&self, address: IpAddr) -> impl Iterator<Item = u8> {
         let holders = self.has.get(&address).into_iter().flatten();
         holders.map(|(holder, _)| *holder)

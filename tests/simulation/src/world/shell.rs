@@ -47,6 +47,7 @@ impl World {
     /// A node has taken its place: its switch begins with what the cluster knows.
     pub(super) fn serve(&mut self, node: u8) {
         self.node(node).serve();
+        self.machines.clear(node);
         self.commons.lock().show(format_args!("node{node} serves"));
         let Some(state) = self.state(node) else {
             return;
@@ -135,8 +136,8 @@ impl World {
             .give(holding.address, node, holding.is_leased());
         let holders: Vec<u8> = self.machines.leased(holding.address).collect();
         let running = |holder: &&u8| {
-            let runs = self.nodes[usize::from(**holder) - 1].is_running();
-            runs && !self.machines.asleep.contains(*holder)
+            let serves = self.nodes[usize::from(**holder) - 1].serves();
+            serves && !self.machines.asleep.contains(*holder)
         };
         let running: Vec<u8> = holders.iter().filter(running).copied().collect();
         self.commons.lock().show(format_args!(
