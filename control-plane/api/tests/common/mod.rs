@@ -290,6 +290,17 @@ impl World {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Answer {
+        self.attempt(method, path, headers, body).unwrap()
+    }
+
+    /// As `raw`, where the connection may end before the answer.
+    pub fn attempt(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = http::Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -298,7 +309,7 @@ impl World {
             Some(body) => self.agent.run(request.body(body).unwrap()),
             None => self.agent.run(request.body(()).unwrap()),
         };
-        Answer::of(response.unwrap())
+        response.map(Answer::of)
     }
 
     pub fn get(&self, path: &str) -> Answer {

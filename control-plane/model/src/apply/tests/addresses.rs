@@ -1,7 +1,7 @@
 use super::Cluster;
 use crate::{
     Command, ControlNode, Epoch, LeaseCommand, NodeCommand, NodeId, NodeState, Outcome,
-    WHILE_NODE_LIVES, address_resource, node_resource,
+    WHILE_NODE_LIVES, address_resource,
 };
 
 fn node(id: u64, floating: &str) -> ControlNode {
@@ -66,7 +66,7 @@ fn an_address_is_held_for_as_long_as_its_holder_lives() {
     let mut cluster = Cluster::new();
     cluster.float(1, "10.77.1.101/24");
     cluster.float(2, "10.77.1.102/24");
-    cluster.take(node_resource(NodeId(2)), 2, 900);
+    cluster.lives(2);
     let home = NodeId(1);
     cluster.take(address_resource(home), 2, WHILE_NODE_LIVES);
     let holder = |cluster: &Cluster| cluster.state.address_holder(home, cluster.at.now_ms);

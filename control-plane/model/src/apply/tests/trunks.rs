@@ -314,7 +314,7 @@ impl Cluster {
     }
 
     /// It claims its lease and hears that it is granted.
-    fn lives(&mut self, id: u64) {
+    pub(super) fn lives(&mut self, id: u64) {
         let granted = self.claim(node_resource(NodeId(id)), id, 900);
         let LeaseOutcome::Granted { epoch } = granted else {
             panic!("{granted:?}")
