@@ -5,7 +5,7 @@ use carillon_sip::{Message, Method, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::Credentials;
-use crate::leg::Sent;
+use crate::leg::{Purpose, Sent};
 use crate::offer::Negotiation;
 use crate::{LegId, Target};
 
@@ -142,7 +142,12 @@ impl Fork {
             | ForkState::Unwanted { .. }
             | ForkState::Cancelled { .. } => false,
         };
-        over && self.sent.is_empty()
+        // Where an answer has come, the one to a CANCEL says nothing new. It may never come: that of a former owner's INVITE
+        // goes to the address in its Via.
+        over && self
+            .sent
+            .iter()
+            .all(|sent| sent.purpose == Purpose::Cancel)
     }
 
     /// Contacts of the same device are tried one after another.

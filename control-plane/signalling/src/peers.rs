@@ -188,7 +188,9 @@ impl Peers {
             };
             let up = match heard {
                 Heard::Alive => true,
-                Heard::Unheard | Heard::Leaving => false,
+                // Who has said goodbye asked for it: the other is there, and takes what is handed to it.
+                Heard::Unheard => self.left,
+                Heard::Leaving => false,
             };
             other.heard = now;
             if other.up != Some(up) {

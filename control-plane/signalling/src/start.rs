@@ -115,7 +115,8 @@ impl Signalling {
     pub async fn hand_over(&mut self, limit: Duration) {
         let _ = self.orders.send(Order::Leave).await;
         if timeout(limit, self.idle()).await.is_err() {
-            tracing::warn!("nobody has taken the calls of this node yet");
+            let Live { calls, records } = self.live();
+            tracing::warn!(calls, records, "nobody has taken the calls of this node yet");
         }
     }
 

@@ -123,8 +123,8 @@ fn two_phones_answer_at_once() {
             0      - media released
             0      - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
             0      alice -> 200 1 BYE
-            0      bob2 -> 481 1 CANCEL
             0      - ended
+            0      bob2 -> 481 1 CANCEL
         "#]],
     );
 }

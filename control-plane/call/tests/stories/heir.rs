@@ -366,31 +366,41 @@ fn bob_has_answered_the_dead_node() {
         stage.wait(200);
         stage.picks_up(BOB);
         stage.acks(ALICE);
+        stage.requests(BOB, Method::Bye);
+        // Whatever has become of the answer to the CANCEL.
+        stage.says(ALICE, &Method::Bye, 200);
     };
     check(
         story,
         &expect![[r#"
-        0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
-        0      - route 102 in default
-        0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
-        0      - commit
-        0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        0      bob -> 180 1 INVITE
-        0      - commit lazily
-        0      alice <- 180 1 INVITE
-        0      - the node dies and another one takes over
-        0      - commit
-        0      bob <- ACK 1
-        0      bob <- CANCEL 1
-        150    bob <- INVITE 18 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
-        200    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
-        200    bob <- ACK 18
-        200    - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
-        200    - commit
-        200    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
-        200    alice -> ACK 1
-        200    - commit lazily
-    "#]],
+            0      alice -> INVITE 1 {v1 10.77.3.1:4000 8 101 sendrecv}
+            0      - route 102 in default
+            0      - media r1 0=10.77.3.1:4000 SendRecv, 1=? SendRecv ()
+            0      - commit
+            0      bob <- INVITE 1 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            0      bob -> 180 1 INVITE
+            0      - commit lazily
+            0      alice <- 180 1 INVITE
+            0      - the node dies and another one takes over
+            0      - commit
+            0      bob <- ACK 1
+            0      bob <- CANCEL 1
+            150    bob <- INVITE 18 [Session-Expires: 1800] [Min-SE: 90] {v1 10.77.2.1:10002 8 101 sendrecv}
+            200    bob -> 200 18 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+            200    bob <- ACK 18
+            200    - media r66 0=10.77.3.1:4000 SendRecv, 1=10.77.3.11:4010 SendRecv (0>1 1>0) watched 30000
+            200    - commit
+            200    alice <- 200 1 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v1 10.77.2.1:10000 8 101 sendrecv}
+            200    alice -> ACK 1
+            200    - commit lazily
+            200    bob -> BYE 1
+            200    bob <- 200 1 BYE
+            200    alice <- BYE 17 [Reason: Q.850;cause=16;text="Normal call clearing"]
+            200    - media released
+            200    - record 101 -> 102: Answered 200/16, talked 0 ms, packets 250 and 240
+            200    alice -> 200 17 BYE
+            200    - ended
+        "#]],
     );
 }
 

@@ -1,7 +1,7 @@
 //! Two phones that call each other.
 
 use anyhow::{Context, Result};
-use carillon_sip::{Message, Method};
+use carillon_sip::{Message, Method, Name};
 use carillon_testkit::TestLab;
 use carillon_testkit::phone::{Account, Dialog};
 use std::net::{IpAddr, SocketAddr};
@@ -212,9 +212,15 @@ impl Couple {
     }
 
     fn callee_hears(&mut self, message: &Message, began: Instant) -> Result<()> {
-        let new = message.method() == Some(&Method::Invite)
-            && message.to()?.tag().is_none()
-            && self.callee.talk.is_none();
+        // A phone that has answered, and that nobody has heard, rings for the next call as well, and is answered again.
+        let free = self.caller.talk.is_none()
+            && self
+                .callee
+                .talk
+                .as_ref()
+                .is_none_or(|talk| message.headers.get(Name::CallId) != Some(&talk.call_id));
+        let new =
+            message.method() == Some(&Method::Invite) && message.to()?.tag().is_none() && free;
         if !new {
             return self.callee.hears(message);
         }

@@ -52,7 +52,7 @@ struct Ask {
 #[derive(Debug)]
 pub(crate) struct Talk {
     dialog: Dialog,
-    call_id: Bytes,
+    pub(crate) call_id: Bytes,
     pub(crate) voice: Voice,
     target: SocketAddr,
     sdp: String,
@@ -149,6 +149,9 @@ impl Party {
             return Ok(());
         };
         let sdp = (method == Method::Invite).then(|| talk.sdp.clone());
+        if method == Method::Bye {
+            talk.voice.end();
+        }
         let message = self
             .phone
             .request_in(&mut talk.dialog, method.clone(), sdp.as_deref())?;

@@ -30,6 +30,7 @@ pub(crate) struct Voice {
     heard: Option<Stamp>,
     heard_lately: bool,
     longest_gap: Duration,
+    over: bool,
 }
 
 impl Voice {
@@ -47,6 +48,7 @@ impl Voice {
             heard: None,
             heard_lately: false,
             longest_gap: Duration::ZERO,
+            over: false,
         })
     }
 
@@ -54,10 +56,15 @@ impl Voice {
         Ok(self.socket.local_addr()?)
     }
 
+    /// The phone has hung up: it says nothing more and misses nothing.
+    pub(crate) fn end(&mut self) {
+        self.over = true;
+    }
+
     /// Sends what is due. Who was late sends one packet, as a phone does, and not all that it has missed.
     pub(crate) fn speak(&mut self, target: SocketAddr) {
         let now = Instant::now();
-        if now < self.next_at {
+        if self.over || now < self.next_at {
             return;
         }
         self.next_at = (self.next_at + PACKET_EVERY).max(now);
@@ -78,7 +85,7 @@ impl Voice {
     /// Reads what has come.
     pub(crate) fn listen(&mut self) {
         let mut buffer = [0; 2048];
-        loop {
+        while !self.over {
             match self.socket.recv(&mut buffer) {
                 Ok(length) => self.hear(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
@@ -118,6 +125,9 @@ impl Voice {
     /// What is still on its way counts for nothing.
     pub(crate) fn longest_gap(&mut self, other: &Self) -> Duration {
         const ON_ITS_WAY_US: u64 = 200_000;
+        if self.over || other.over {
+            return std::mem::take(&mut self.longest_gap);
+        }
         if let Some(heard) = self.heard {
             let unheard_us = other.said.sent_us.saturating_sub(heard.sent_us);
             if unheard_us > ON_ITS_WAY_US {
@@ -179,5 +189,7 @@ mod tests {
             sent_us: 1_020_000,
         };
         assert_eq!(alice.longest_gap(&bob), Duration::from_secs(1));
+        alice.end();
+        assert_eq!(alice.longest_gap(&bob), Duration::ZERO, "nobody listens");
     }
 }
