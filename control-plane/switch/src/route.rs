@@ -31,10 +31,12 @@ impl Switch {
         let line = state
             .extension(context, number)
             .and_then(|extension| state.lines().get(&extension.line?));
-        match (line, state.way_out(context, number)) {
-            (Some(line), _) => self.route_to_line(slot, number, line, None),
-            (None, Some((outcall, rule))) => self.route_out(slot, number, outcall, rule),
-            (None, None) => Err(refusal(404, "Not Found", unknown)),
+        if let Some(line) = line {
+            return self.route_to_line(slot, number, line, None);
+        }
+        match state.way_out(context, number) {
+            Some((outcall, rule)) => self.route_out(slot, number, outcall, rule),
+            None => Err(refusal(404, "Not Found", unknown)),
         }
     }
 

@@ -125,21 +125,26 @@ impl State {
         }
         visited.push(id);
         let context = self.contexts.get(&id).filter(|context| context.enabled)?;
-        let fitting = self.extensions_in(&context.name).filter_map(|extension| {
-            let outcall = self.outcalls.get(&extension.outcall?)?;
-            let usable = extension.enabled && outcall.enabled;
-            let rank = usable.then(|| pattern::fits(&extension.exten, number))??;
-            let mut rules = outcall.numbers.iter();
-            let rule = rules.find(|rule| rule.extension == extension.id)?;
-            Some((rank, outcall, rule))
+        // By the ways out, of which there are few, and not by the numbers of the context, of which there may be thousands.
+        let rules = self.outcalls.values().flat_map(|outcall| {
+            let rules = outcall.numbers.iter();
+            rules.map(move |rule| (outcall, rule))
         });
-        let own = fitting.min_by(|one, two| one.0.cmp(&two.0));
-        own.map(|(_, outcall, rule)| (outcall, rule)).or_else(|| {
-            context
-                .includes
-                .iter()
-                .find_map(|included| self.search_way_out(*included, number, visited))
-        })
+        let fitting = rules.filter_map(|(outcall, rule)| {
+            let extension = self.extensions.get(&rule.extension)?;
+            let leads = extension.outcall == Some(outcall.id) && extension.context == context.name;
+            let usable = leads && extension.enabled && outcall.enabled;
+            let rank = usable.then(|| pattern::fits(&extension.exten, number))??;
+            Some((rank, &extension.exten, outcall, rule))
+        });
+        let own = fitting.min_by(|one, two| one.0.cmp(&two.0).then_with(|| one.1.cmp(two.1)));
+        own.map(|(_, _, outcall, rule)| (outcall, rule))
+            .or_else(|| {
+                context
+                    .includes
+                    .iter()
+                    .find_map(|included| self.search_way_out(*included, number, visited))
+            })
     }
 
     /// Where a number called from outside leads. Where a range of the context compares the last digits only, those are
