@@ -19,6 +19,13 @@ pub(crate) struct Carillon {
     lab: TestLab,
 }
 
+/// Two phones that may call each other.
+pub(crate) struct Couple {
+    number: u32,
+    caller: Phone,
+    callee: Phone,
+}
+
 /// A call that stands, and where its phones send their RTP.
 pub(crate) struct Standing {
     caller: Phone,
@@ -64,11 +71,24 @@ impl Carillon {
         self.lab.lab.processes().map(|(_, pid)| pid).collect()
     }
 
-    /// A call between the phones of this number and the next, whose RTP comes from these two sockets.
-    pub(crate) fn call(&self, number: u32, rtp: (SocketAddr, SocketAddr)) -> Result<Standing> {
-        let mut caller = self.lab.phone(number, OWNER)?;
+    /// The phones of this number and the next. The second is registered: what that takes is not a call's.
+    pub(crate) fn couple(&self, number: u32) -> Result<Couple> {
         let mut callee = self.lab.phone(number + 1, OWNER)?;
         callee.register()?;
+        Ok(Couple {
+            number,
+            caller: self.lab.phone(number, OWNER)?,
+            callee,
+        })
+    }
+
+    /// A call of two phones whose RTP comes from these sockets.
+    pub(crate) fn call(couple: Couple, rtp: (SocketAddr, SocketAddr)) -> Result<Standing> {
+        let Couple {
+            number,
+            mut caller,
+            mut callee,
+        } = couple;
         let invite = caller.invite(
             &(number + 1).to_string(),
             Some(&offer(rtp.0, 1, "sendrecv")),

@@ -13,6 +13,7 @@ mod table;
 use anyhow::{Context, Result};
 use carillon_testkit::Account;
 use clap::Parser;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use carillon::{Carillon, Standing};
@@ -50,8 +51,8 @@ struct Options {
     #[arg(long, default_value_t = 200)]
     relayed_calls: u32,
     /// Standing calls of the memory measure; what the second half of them adds is counted, so that what a server sets aside
-    /// once is not
-    #[arg(long, default_value_t = 600)]
+    /// once is not, and so many that buffers which fill and are emptied weigh little
+    #[arg(long, default_value_t = 1600)]
     standing_calls: u32,
     /// Seconds that each half of the standing calls has stood when memory is measured: transactions are kept for 32 s
     /// (RFC 6026), which is of a call's beginning and not of its standing
@@ -298,8 +299,12 @@ fn carillon_relay(options: &Options, table: &mut Table) -> Result<()> {
     let media = carillon.media();
     let owner = carillon.owner();
     let settle = options.settle_seconds;
-    let (calls, [by_owner, by_media]) = stand(options, settle, [&owner, &media], |number| {
-        carillon.call(sipp::FIRST_NUMBER + 2 * number, rtp)
+    let mut couples = (0..options.standing_calls)
+        .map(|number| carillon.couple(sipp::FIRST_NUMBER + 2 * number))
+        .collect::<Result<VecDeque<_>>>()?;
+    let (calls, [by_owner, by_media]) = stand(options, settle, [&owner, &media], |_| {
+        let couple = couples.pop_front().context("a couple for each call")?;
+        Carillon::call(couple, rtp)
     })?;
     table.push(Row::kib(MEMORY, "Carillon", by_owner + by_media));
     table.push(Row::kib(MEMORY, "Carillon, media servers", by_media));
