@@ -144,10 +144,7 @@ impl Fork {
         };
         // Where an answer has come, the one to a CANCEL says nothing new. It may never come: that of a former owner's INVITE
         // goes to the address in its Via.
-        over && self
-            .sent
-            .iter()
-            .all(|sent| sent.purpose == Purpose::Cancel)
+        over && self.sent.iter().all(|sent| sent.purpose == Purpose::Cancel)
     }
 
     /// Contacts of the same device are tried one after another.

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 
 /// How often it is looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
-/// How often it is asked.
+/// How often it is asked, unless it says something anyway.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// Who was heard so short a time ago is not asked.
+const HEARD_LATELY: Duration = TICK;
 /// Silent for so long, it is taken for dead: with the time until that is looked at, 300 ms.
 const SILENCE_LIMIT: Duration = Duration::from_millis(250);
 /// Who looks so late has been kept from hearing as well.
@@ -60,7 +62,8 @@ impl Pulse {
         if now - self.waits_since >= SILENCE_LIMIT {
             return Beat::Gone(self.silent(now));
         }
-        if self.asked.is_some_and(|asked| now - asked < ASK_INTERVAL) {
+        let asked_lately = self.asked.is_some_and(|asked| now - asked < ASK_INTERVAL);
+        if asked_lately || now - self.heard < HEARD_LATELY {
             return Beat::Wait;
         }
         self.asked = Some(now);
@@ -139,10 +142,25 @@ mod tests {
         let mut asked = 0;
         for tick in 1..=20 {
             let now = start + TICK * tick;
-            pulse.heard(now);
-            asked += usize::from(pulse.feel(now) == Beat::Ask);
+            if pulse.feel(now) == Beat::Ask {
+                asked += 1;
+                pulse.heard(now + ms(1));
+            }
         }
         assert_eq!(asked, 10);
+    }
+
+    #[test]
+    fn who_speaks_all_the_time_is_not_asked_until_it_stops() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(start);
+        for tick in 1..=20 {
+            let now = start + TICK * tick;
+            pulse.heard(now - ms(10));
+            assert_eq!(pulse.feel(now), Beat::Wait);
+        }
+        let last = start + TICK * 20;
+        assert_eq!(pulse.feel(last + TICK), Beat::Ask);
     }
 
     #[test]

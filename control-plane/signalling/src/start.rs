@@ -116,7 +116,11 @@ impl Signalling {
         let _ = self.orders.send(Order::Leave).await;
         if timeout(limit, self.idle()).await.is_err() {
             let Live { calls, records } = self.live();
-            tracing::warn!(calls, records, "nobody has taken the calls of this node yet");
+            tracing::warn!(
+                calls,
+                records,
+                "nobody has taken the calls of this node yet"
+            );
         }
     }
 

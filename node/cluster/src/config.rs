@@ -95,6 +95,15 @@ impl Timing {
         }
     }
 
+    /// A follower that has acknowledged an entry sent so short a time ago needs no heartbeat: under load entries are
+    /// enough. The next one still comes well before it would stand for election.
+    fn needless_ms(&self) -> u64 {
+        // openraft looks at its heartbeats this often.
+        let tick_ms = self.heartbeat_ms * 13 / 64;
+        let latest_ms = self.heartbeat_ms + tick_ms + 1;
+        (self.heartbeat_ms / 2).min(self.election_min_ms.saturating_sub(latest_ms))
+    }
+
     pub(crate) fn raft(
         &self,
         retention: Retention,
@@ -102,6 +111,7 @@ impl Timing {
         openraft::Config {
             cluster_name: "carillon".to_owned(),
             heartbeat_interval: self.heartbeat_ms,
+            heartbeat_min_interval: Some(self.needless_ms()),
             election_timeout_min: self.election_min_ms,
             election_timeout_max: self.election_max_ms,
             install_snapshot_timeout: SNAPSHOT_TIMEOUT_MS,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig, IdleTimeout, ServerConfig,
-    TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, EndpointConfig,
+    IdleTimeout, ServerConfig, TransportConfig, VarInt,
 };
 
 use crate::connection::Connection;
@@ -19,6 +19,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECTION_ID_OCTETS: usize = 8;
 const MAX_STREAMS: u32 = 1_024;
 const MAX_UNFINISHED_HANDSHAKES: usize = 256;
+/// Packets that need no acknowledgement of their own at once: the answer that nearly all of ours get carries it.
+const UNACKNOWLEDGED_PACKETS: u32 = 10;
 const STREAM_WINDOW_OCTETS: u32 = 8 * 1024 * 1024;
 
 /// What a connection is for; each has an ALPN of its own.
@@ -230,6 +232,8 @@ fn unbound(family_of: SocketAddr) -> Result<UdpSocket, LinkError> {
 }
 
 fn transport() -> Arc<TransportConfig> {
+    let mut acknowledgements = AckFrequencyConfig::default();
+    acknowledgements.ack_eliciting_threshold(UNACKNOWLEDGED_PACKETS.into());
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_TIMEOUT_MS))))
@@ -238,6 +242,7 @@ fn transport() -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(MAX_STREAMS.into())
         .max_concurrent_uni_streams(MAX_STREAMS.into())
         .stream_receive_window(STREAM_WINDOW_OCTETS.into())
-        .datagram_receive_buffer_size(None);
+        .datagram_receive_buffer_size(None)
+        .ack_frequency_config(Some(acknowledgements));
     Arc::new(transport)
 }
