@@ -63,6 +63,39 @@ fn a_trunk_shows_what_it_is_linked_to_and_both_sides_list_the_link() {
 }
 
 #[test]
+fn options_of_a_trunk_are_kept_in_their_order_and_one_that_cannot_be_obeyed_is_named() {
+    let world = with_carrier();
+    let options = json!([
+        ["disallow", "all"],
+        ["allow", "alaw"],
+        ["allow", "g722"],
+        ["dtmfmode", "info"],
+        ["session-timers", "accept"],
+        ["session-expires", "600"],
+        ["deny", "0.0.0.0/0.0.0.0"],
+        ["permit", "192.0.2.0/24"],
+        ["country_code", "33"]
+    ]);
+    let path = "/1.1/endpoints/sip/1";
+    world.put(path, &json!({ "options": options })).expect(204);
+    assert_eq!(world.get(path).expect(200).json["options"], options);
+    for (name, value) in [
+        ("dtmfmode", "tones"),
+        ("session-expires", "10"),
+        ("allow", "pcm"),
+        ("permit", "everywhere"),
+    ] {
+        let refused = world.put(path, &json!({ "options": [[name, value]] }));
+        let said = refused.expect(400).json[0].to_string();
+        assert!(said.contains("options") && said.contains(name), "{said}");
+    }
+    let format = json!({ "outgoing_caller_id_format": "local" });
+    let refused = world.put("/1.1/trunks/1", &format).expect(400);
+    let said = refused.json[0].to_string();
+    assert!(said.contains("outgoing_caller_id_format"), "{said}");
+}
+
+#[test]
 fn the_state_of_a_trunk_is_shown_beside_its_configuration() {
     let world = with_carrier();
     let states = world.get("/api/v1/trunks").expect(200).json;

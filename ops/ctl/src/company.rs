@@ -37,6 +37,9 @@ pub(crate) struct Trunk {
     /// Where its calls land.
     #[serde(default)]
     pub(crate) context: Option<String>,
+    /// `+E164`, `E164` or `national`.
+    #[serde(default)]
+    pub(crate) outgoing_caller_id_format: Option<String>,
     /// Address, credentials and options, for calls.
     #[serde(default)]
     pub(crate) sip: Option<CarrierSip>,

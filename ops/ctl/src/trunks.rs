@@ -87,8 +87,13 @@ impl Carriers {
             let id = &known[link]["id"];
             all.iter().find(|other| other["id"] == *id).cloned()
         };
-        let of_trunk = json!({ "context": trunk.context });
-        let mut changes = vec![("context", "trunks", Some(known.clone()), of_trunk)];
+        let of_trunk = own_fields(trunk);
+        let mut changes = vec![(
+            "context and format",
+            "trunks",
+            Some(known.clone()),
+            of_trunk,
+        )];
         if let Some(sip) = &trunk.sip {
             let endpoint = linked(&self.endpoints, "endpoint_sip");
             changes.push((
@@ -117,6 +122,14 @@ impl Carriers {
     }
 }
 
+/// What is no endpoint's and no registration's.
+fn own_fields(trunk: &Trunk) -> Value {
+    json!({
+        "context": trunk.context,
+        "outgoing_caller_id_format": trunk.outgoing_caller_id_format,
+    })
+}
+
 /// The wanted fields that are not so already; nothing where all are.
 fn differing(old: &Value, wanted: &Value) -> Option<Value> {
     let fields = wanted.as_object()?;
@@ -140,7 +153,8 @@ impl Step<'_> {
 }
 
 fn make(client: &Client, trunk: &Trunk) -> Result<()> {
-    let body = json!({ "name": trunk.name, "context": trunk.context });
+    let mut body = own_fields(trunk);
+    body["name"] = json!(trunk.name);
     let made = client.post("/1.1/trunks", &body)?;
     let path = format!("/1.1/trunks/{}", made["id"]);
     if let Some(sip) = &trunk.sip {
@@ -232,7 +246,9 @@ mod tests {
 trunks:
   - name: carrier
     context: from-extern
-    sip: {username: account, secret: for-calls, host: 192.0.2.50}
+    outgoing_caller_id_format: national
+    sip:
+      {username: account, secret: for-calls, host: 192.0.2.50, options: [[allow, alaw], [dtmfmode, info]]}
     register: {sip_username: '0390000000', auth_password: secret, remote_host: 192.0.2.50}
     outgoing: [{exten: _0., context: to-extern, strip_digits: 1}]
     incoming: [{exten: '0390001001', context: from-extern, rings: '1001'}]
@@ -247,11 +263,12 @@ trunks:
     fn present() -> Carriers {
         Carriers {
             trunks: vec![json!({
-                "id": 1, "name": "carrier", "context": "from-extern",
+                "id": 1, "name": "carrier", "context": "from-extern", "outgoing_caller_id_format": "national",
                 "endpoint_sip": {"id": 2}, "register_sip": {"id": 3},
             })],
             endpoints: vec![json!({
                 "id": 2, "username": "account", "secret": "for-calls", "host": "192.0.2.50",
+                "options": [["allow", "alaw"], ["dtmfmode", "info"]],
             })],
             registers: vec![json!({
                 "id": 3, "sip_username": "0390000000", "auth_password": "secret",
@@ -286,5 +303,19 @@ trunks:
         let mut present = present();
         present.registers[0]["auth_password"] = json!("old");
         assert_eq!(lines(&present), ["~ trunk carrier: registration"]);
+    }
+
+    #[test]
+    fn another_format_and_other_options_are_changes() {
+        let mut present = present();
+        present.trunks[0]["outgoing_caller_id_format"] = json!("+E164");
+        present.endpoints[0]["options"] = json!([["allow", "alaw"]]);
+        assert_eq!(
+            lines(&present),
+            [
+                "~ trunk carrier: context and format",
+                "~ trunk carrier: address and credentials",
+            ]
+        );
     }
 }

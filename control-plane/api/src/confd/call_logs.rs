@@ -89,13 +89,17 @@ pub(crate) struct CallLogView {
     source_quality: Option<QualityView>,
     /// What arrived of the called's media.
     destination_quality: Option<QualityView>,
+    /// What the carrier's `accountcode` says for whoever writes bills.
+    account_code: Option<String>,
+    /// What its `amaflags` say.
+    ama_flags: Option<String>,
     /// The node that wrote the record.
     node: u64,
     /// It went ahead while the cluster had no quorum.
     unprotected: bool,
 }
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "id",
     "call_id",
     "start",
@@ -111,6 +115,7 @@ const FIELDS: [&str; 15] = [
     "destination_extension",
     "requested_extension",
     "user_field",
+    "account_code",
 ];
 
 impl CallLogView {
@@ -151,6 +156,8 @@ impl CallLogView {
             cause: record.cause.q850,
             source_quality: record.caller_quality.as_ref().map(QualityView::of),
             destination_quality: record.callee_quality.as_ref().map(QualityView::of),
+            account_code: record.billing.account_code.clone(),
+            ama_flags: record.billing.ama_flags.clone(),
             node: record.node.0,
             unprotected: record.unprotected,
         }
