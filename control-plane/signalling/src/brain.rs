@@ -347,6 +347,7 @@ impl Brain {
             return;
         };
         let answer = self.resolve.clone();
+        let sockets = Arc::clone(&self.sockets);
         tokio::spawn(async move {
             let named = crate::resolve::Server {
                 host: server.host.clone(),
@@ -355,6 +356,9 @@ impl Brain {
                 secure: server.transport.is_some_and(Transport::is_secure),
             };
             let ways = resolver.resolve(&named).await;
+            for way in ways.iter().filter(|way| way.transport.is_secure()) {
+                sockets.tls.expect(way.address, &server.host);
+            }
             let ways = ways.into_iter().map(|target| ServerWay {
                 transport: target.transport,
                 address: target.address,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use bytes::Bytes;
 use carillon_model::{Flow, Transport};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::connections::Admitted;
@@ -37,8 +37,10 @@ pub(crate) fn dial(sockets: &Arc<Sockets>, flow: Flow, first: Bytes) -> Result<(
 }
 
 async fn connect(sockets: Arc<Sockets>, asked: Flow, admitted: Admitted) {
+    let local = admitted.flow.local;
     let connecting = async {
-        let socket = TcpStream::connect(asked.peer)
+        let socket = from_listener(local, asked.peer)?
+            .connect(asked.peer)
             .await
             .with_context(|| format!("connect to {}", asked.peer))?;
         let _ = socket.set_nodelay(true);
@@ -63,6 +65,21 @@ async fn connect(sockets: Arc<Sockets>, asked: Flow, admitted: Admitted) {
     sockets.connections().remove(admitted.flow.connection);
     sockets.count_connections(asked.transport);
     sockets.deliver(Inbound::SendFailed { flow: asked }).await;
+}
+
+/// A socket at the address of the listener, by which a carrier knows us; the port is any.
+fn from_listener(local: SocketAddr, peer: SocketAddr) -> anyhow::Result<TcpSocket> {
+    let socket = match peer {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.context("make a socket")?;
+    if local.is_ipv4() == peer.is_ipv4() {
+        socket
+            .bind(SocketAddr::new(local.ip(), 0))
+            .with_context(|| format!("connect from {}", local.ip()))?;
+    }
+    Ok(socket)
 }
 
 async fn encrypt(

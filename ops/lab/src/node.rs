@@ -17,6 +17,9 @@ const API_PORT: u16 = 8443;
 const SIP_PORT: u16 = 5060;
 const METRICS_PORT: u16 = 9464;
 
+/// Authorities of carriers, as PEM, if whoever asked for the lab has put this file into its folder before.
+const TRUSTED: &str = "trusted.pem";
+
 /// The account that the first start makes.
 const ADMIN: &str = "admin";
 /// What the first start prints before the password.
@@ -67,6 +70,10 @@ impl Node {
         }
         if let Some(token) = join {
             writeln!(text, "\n[cluster]\njoin = {token:?}")?;
+        }
+        let trusted = dir.join(TRUSTED);
+        if self.kind == Kind::Control && trusted.exists() {
+            writeln!(text, "\n[sip]\ntrusted = {trusted:?}")?;
         }
         let path = config(dir, &self.name);
         fs::write(&path, text).with_context(|| format!("write {}", path.display()))

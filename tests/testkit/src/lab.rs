@@ -98,10 +98,18 @@ enum Folder {
 impl TestLab {
     /// Starts a cluster and waits until it is ready.
     pub fn up(options: LabOptions) -> Result<Self> {
+        Self::up_trusting(options, None)
+    }
+
+    /// The same with nodes that trust carriers whose certificates this authority has signed.
+    pub fn up_trusting(options: LabOptions, authority_pem: Option<&str>) -> Result<Self> {
         let program = program()?;
         let folder = tempfile::Builder::new()
             .prefix("carillon-test-")
             .tempdir()?;
+        if let Some(pem) = authority_pem {
+            fs::write(folder.path().join("trusted.pem"), pem)?;
+        }
         let net = Net::take(&program, NETS_OF_TESTS, options.namespaces, folder.path())?;
         succeed(&mut options.command(&program, folder.path(), &net))?;
         Self::of(program, Folder::Passing(folder), net)

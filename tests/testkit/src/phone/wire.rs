@@ -3,14 +3,15 @@
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use carillon_sip::framing::{Frame, Framer};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, StreamOwned};
 use socket2::{Domain, Socket as Socket2, Type};
+use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::{self, TlsStream};
+use crate::http;
 
 const DATAGRAM_MAX: usize = 65_535;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -41,9 +42,26 @@ enum Socket {
         framer: Framer,
     },
     Tls {
-        stream: Box<TlsStream>,
+        stream: Box<dyn Encrypted>,
         framer: Framer,
     },
+}
+
+/// Either end of a TLS connection.
+trait Encrypted: Read + Write + Debug + Send {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Encrypted for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
+impl Encrypted for StreamOwned<ServerConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
 }
 
 impl Wire {
@@ -82,6 +100,23 @@ impl Wire {
             },
             local,
         })
+    }
+
+    /// A connection that a node has opened to us, encrypted where there is a certificate.
+    pub fn accepted(stream: TcpStream, identity: Option<&Arc<ServerConfig>>) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(false)?;
+        let local = stream.local_addr()?;
+        let framer = Framer::new();
+        let socket = match identity {
+            None => Socket::Tcp { stream, framer },
+            Some(identity) => {
+                let connection = ServerConnection::new(Arc::clone(identity))?;
+                let stream = Box::new(StreamOwned::new(connection, stream));
+                Socket::Tls { stream, framer }
+            }
+        };
+        Ok(Self { socket, local })
     }
 
     pub fn transport(&self) -> Transport {
@@ -142,7 +177,7 @@ impl Wire {
                 stream.read(buffer)
             }),
             Socket::Tls { stream, framer } => from_stream(framer, deadline, |buffer, left| {
-                stream.sock.set_read_timeout(Some(left))?;
+                stream.socket().set_read_timeout(Some(left))?;
                 stream.read(buffer)
             }),
         }

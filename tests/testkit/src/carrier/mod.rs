@@ -1,5 +1,9 @@
 //! A carrier's registrar: it asks for credentials, keeps contacts, and an account of who registered when.
 
+mod door;
+
+pub use door::{Door, Notary};
+
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use carillon_sip::auth::{Algorithm, Credentials, Guard, Ha1, Verdict};
@@ -10,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::phone::Wire;
 
 const KEY: [u8; 32] = [9; 32];
 const REALM: &str = "carrier";
@@ -46,17 +52,25 @@ impl Carrier {
         let socket = UdpSocket::bind(address).with_context(|| format!("bind {address}"))?;
         socket.set_read_timeout(Some(LOOK_EVERY))?;
         let address = socket.local_addr()?;
-        let books = Arc::new(Mutex::new(Books::default()));
+        let (desk, books) = Desk::open(username, password);
         let stopped = Arc::new(AtomicBool::new(false));
-        let desk = Desk {
-            guard: Guard::new(REALM),
-            sha256: Algorithm::Sha256.ha1(username, REALM, password),
-            md5: Algorithm::Md5.ha1(username, REALM, password),
-            books: Arc::clone(&books),
-            asked: 0,
-        };
         let ends = Arc::clone(&stopped);
         let serving = std::thread::spawn(move || serve(&socket, desk, &ends));
+        Ok(Self {
+            address,
+            books,
+            stopped,
+            serving: Some(serving),
+        })
+    }
+
+    /// The same for nodes that connect to it.
+    pub fn behind(door: Door, username: &str, password: &str) -> Result<Self> {
+        let address = door.address()?;
+        let (desk, books) = Desk::open(username, password);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&stopped);
+        let serving = std::thread::spawn(move || serve_connections(&door, desk, &ends));
         Ok(Self {
             address,
             books,
@@ -114,6 +128,31 @@ struct Desk {
     asked: u64,
 }
 
+fn serve_connections(door: &Door, desk: Desk, stopped: &Arc<AtomicBool>) {
+    let desk = Arc::new(Mutex::new(desk));
+    while !stopped.load(Ordering::Relaxed) {
+        if let Ok((wire, from)) = door.accept(LOOK_EVERY) {
+            let (desk, ends) = (Arc::clone(&desk), Arc::clone(stopped));
+            std::thread::spawn(move || serve_connection(wire, from, &desk, &ends));
+        }
+    }
+}
+
+fn serve_connection(mut wire: Wire, from: SocketAddr, desk: &Mutex<Desk>, stopped: &AtomicBool) {
+    while !stopped.load(Ordering::Relaxed) {
+        let octets = match wire.receive(Instant::now() + LOOK_EVERY) {
+            Ok(Some(octets)) => octets,
+            Ok(None) => continue,
+            // The node has closed it.
+            Err(_) => return,
+        };
+        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = desk.hear(from, &octets, Framing::Stream) {
+            let _ = wire.send(&answer);
+        }
+    }
+}
+
 fn serve(socket: &UdpSocket, mut desk: Desk, stopped: &AtomicBool) {
     let mut octets = vec![0; 65_535];
     while !stopped.load(Ordering::Relaxed) {
@@ -121,15 +160,28 @@ fn serve(socket: &UdpSocket, mut desk: Desk, stopped: &AtomicBool) {
             continue;
         };
         let datagram = Bytes::copy_from_slice(&octets[..length]);
-        if let Some(answer) = desk.hear(from, &datagram) {
+        if let Some(answer) = desk.hear(from, &datagram, Framing::Datagram) {
             let _ = socket.send_to(&answer, from);
         }
     }
 }
 
 impl Desk {
-    fn hear(&mut self, from: SocketAddr, octets: &Bytes) -> Option<Bytes> {
-        let request = Message::parse(octets, Framing::Datagram).ok()?;
+    /// Who has the account, and the books that others may read.
+    fn open(username: &str, password: &str) -> (Self, Arc<Mutex<Books>>) {
+        let books = Arc::new(Mutex::new(Books::default()));
+        let desk = Self {
+            guard: Guard::new(REALM),
+            sha256: Algorithm::Sha256.ha1(username, REALM, password),
+            md5: Algorithm::Md5.ha1(username, REALM, password),
+            books: Arc::clone(&books),
+            asked: 0,
+        };
+        (desk, books)
+    }
+
+    fn hear(&mut self, from: SocketAddr, octets: &Bytes, framing: Framing) -> Option<Bytes> {
+        let request = Message::parse(octets, framing).ok()?;
         match request.method()? {
             Method::Register => {}
             Method::Options => return Some(Message::response_to(&request, 200, "").to_bytes()),
