@@ -5,7 +5,7 @@ use carillon_testkit::hearing::{Sound, judge};
 use carillon_testkit::lab::LabOptions;
 use carillon_testkit::phone::Transport;
 use carillon_testkit::sentence::{self, Shape, Voice, speak};
-use carillon_testkit::softphone::{Baresip, BaresipOptions, Codec};
+use carillon_testkit::softphone::{Baresip, Codec, Make, PhoneOptions, Softphone};
 use carillon_testkit::{Account, TestLab};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +36,17 @@ pub struct Seat {
     pub node: usize,
     pub codec: Codec,
     pub transport: Transport,
+}
+
+/// Whose phone it is, and what it does when it rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Alice, who calls.
+    Caller,
+    /// Bob, whose phone answers by itself.
+    Callee,
+    /// Bob, who answers when he likes to.
+    Person,
 }
 
 impl Stage {
@@ -72,26 +83,49 @@ impl Stage {
         self.baresip(BOB, 2, seat, &self.bob_says)
     }
 
+    /// The caller's or the callee's phone, of either make, once it is registered.
+    pub fn phone(&self, make: Make, role: Role, seat: Seat) -> Result<Softphone> {
+        let (line, host, says, answers) = match role {
+            Role::Caller => (ALICE, 1, &self.alice_says, false),
+            Role::Callee => (BOB, 2, &self.bob_says, true),
+            Role::Person => (BOB, 2, &self.bob_says, false),
+        };
+        let options = self.options(line, host, seat, says, answers)?;
+        let name = &self.lab.lab.phones[host - 1].name;
+        let on_host = |program: &str| self.lab.on_host(name, program);
+        Softphone::start(make, &options, REGISTERED_WITHIN, on_host)
+    }
+
     fn baresip(&self, line: u32, host: usize, seat: Seat, says: &Path) -> Result<Baresip> {
-        let phone = &self.lab.lab.phones[host - 1];
+        let options = self.options(line, host, seat, says, true)?;
+        let name = &self.lab.lab.phones[host - 1].name;
+        let mut started = Baresip::start(&options, |program| self.lab.on_host(name, program))?;
+        started.until_registered(REGISTERED_WITHIN)?;
+        Ok(started)
+    }
+
+    fn options(
+        &self,
+        line: u32,
+        host: usize,
+        seat: Seat,
+        says: &Path,
+        answers: bool,
+    ) -> Result<PhoneOptions> {
         let node = match seat.transport {
             Transport::Udp | Transport::Tcp => self.lab.sip(seat.node)?,
             Transport::Tls => self.lab.sip_tls(seat.node)?,
         };
-        let options = BaresipOptions {
+        Ok(PhoneOptions {
             account: Account::of(line),
             node,
-            local: phone.address,
+            local: self.lab.lab.phones[host - 1].address,
             transport: seat.transport,
             codec: seat.codec,
             says: says.to_path_buf(),
-            answers: true,
+            answers,
             authority: (seat.transport == Transport::Tls).then(|| self.lab.lab.ca.clone()),
-        };
-        let mut started =
-            Baresip::start(&options, |program| self.lab.on_host(&phone.name, program))?;
-        started.until_registered(REGISTERED_WITHIN)?;
-        Ok(started)
+        })
     }
 }
 

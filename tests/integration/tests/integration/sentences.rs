@@ -1,11 +1,10 @@
 //! Real phones on different nodes talk a sentence each way: what each hears is the other's sentence, whole.
 
 use anyhow::{Result, ensure};
-use carillon_integration::{ALICE, BOB, Seat, Stage, assert_whole, only_record};
-use carillon_testkit::Account;
+use carillon_integration::{BOB, Role, Seat, Stage, assert_whole, only_record};
 use carillon_testkit::phone::Transport;
 use carillon_testkit::sentence::Shape;
-use carillon_testkit::softphone::{Codec, Linphone};
+use carillon_testkit::softphone::{Codec, Make};
 use carillon_testkit::wait::talk_for;
 use std::time::Duration;
 
@@ -80,27 +79,20 @@ fn over_tls() -> Result<()> {
 #[test]
 fn linphone_and_baresip() -> Result<()> {
     let stage = Stage::new(Shape::NARROW, Shape::NARROW)?;
-    let alice_host = &stage.lab.lab.phones[0].name;
-    let mut alice = Linphone::start(
-        &Account::of(ALICE),
-        stage.lab.sip(1)?,
-        &stage.alice_says,
-        false,
-        |program| stage.lab.on_host(alice_host, program),
-    )?;
-    alice.until_registered(SOON)?;
-    let mut bob = stage.bob(Seat {
-        node: 3,
+    let at = |node| Seat {
+        node,
         codec: Codec::Pcma,
         transport: Transport::Udp,
-    })?;
-    alice.command(&format!("call {BOB}"))?;
+    };
+    let mut alice = stage.phone(Make::Linphone, Role::Caller, at(1))?;
+    let mut bob = stage.bob(at(3))?;
+    alice.dial(&BOB.to_string())?;
     bob.until_event("CALL_ESTABLISHED", SOON)?;
     talk_for(TALK);
-    alice.command("terminate")?;
+    alice.hang_up()?;
     bob.until_event("CALL_CLOSED", SOON)?;
-    alice.until_says("ended", SOON)?;
-    assert_whole("alice", &stage.bob_says, &alice.heard())?;
+    alice.until_closed(SOON)?;
+    assert_whole("alice", &stage.bob_says, &alice.recordings()?[0])?;
     assert_whole("bob", &stage.alice_says, &bob.heard()?)?;
     ensure!(only_record(&stage.lab)?.status == "answered");
     Ok(())

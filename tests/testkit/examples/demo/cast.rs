@@ -3,7 +3,7 @@
 use anyhow::Result;
 use carillon_testkit::phone::Transport;
 use carillon_testkit::sentence::{self, Voice, speak};
-use carillon_testkit::softphone::{Baresip, BaresipOptions, Codec};
+use carillon_testkit::softphone::{Baresip, Codec, PhoneOptions};
 use carillon_testkit::{Account, TestLab};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,7 @@ fn phone(
     answers: bool,
 ) -> Result<Baresip> {
     let host = &lab.lab.phones[host];
-    let options = BaresipOptions {
+    let options = PhoneOptions {
         account: Account::of(line),
         node: lab.sip(node)?,
         local: host.address,

@@ -35,6 +35,24 @@ impl Scenario {
         )
     }
 
+    /// Calls with a password, is called back by the node that has taken the call over, and hangs up there `talk_ms` later.
+    pub fn caller_followed(talk_ms: u32) -> Self {
+        Self::fill(
+            "caller_followed",
+            include_str!("../../scenarios/caller_followed.xml"),
+            &[("talk_ms", talk_ms)],
+        )
+    }
+
+    /// Rings for `ring_ms`, answers, is called back by the node that has taken the call over, and is hung up on.
+    pub fn callee_followed(ring_ms: u32) -> Self {
+        Self::fill(
+            "callee_followed",
+            include_str!("../../scenarios/callee_followed.xml"),
+            &[("ring_ms", ring_ms)],
+        )
+    }
+
     fn fill(name: &'static str, text: &str, values: &[(&str, u32)]) -> Self {
         let mut text = text.to_owned();
         for (key, value) in values {
@@ -71,6 +89,8 @@ mod tests {
             Scenario::register(120, 0),
             Scenario::caller(1),
             Scenario::callee(1),
+            Scenario::caller_followed(1),
+            Scenario::callee_followed(1),
         ] {
             assert!(!scenario.text().contains("{{"), "{}", scenario.name());
         }

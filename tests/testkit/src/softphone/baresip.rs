@@ -57,7 +57,7 @@ impl Codec {
 
 /// A phone to start.
 #[derive(Debug, Clone)]
-pub struct BaresipOptions {
+pub struct PhoneOptions {
     pub account: Account,
     /// The node that it registers with.
     pub node: SocketAddr,
@@ -87,7 +87,7 @@ pub struct Baresip {
 
 impl Baresip {
     /// Starts a phone with `on_host`, which runs a program on its host, and waits until its control port answers.
-    pub fn start(options: &BaresipOptions, on_host: impl Fn(&str) -> Command) -> Result<Self> {
+    pub fn start(options: &PhoneOptions, on_host: impl Fn(&str) -> Command) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("carillon-baresip-")
             .tempdir()?;
@@ -228,8 +228,8 @@ impl Drop for Baresip {
     }
 }
 
-fn config(options: &BaresipOptions, folder: &Path) -> String {
-    let BaresipOptions {
+fn config(options: &PhoneOptions, folder: &Path) -> String {
+    let PhoneOptions {
         local, says, codec, ..
     } = options;
     let mut text = format!(
@@ -256,8 +256,8 @@ fn config(options: &BaresipOptions, folder: &Path) -> String {
     text
 }
 
-fn account(options: &BaresipOptions) -> String {
-    let BaresipOptions {
+fn account(options: &PhoneOptions) -> String {
+    let PhoneOptions {
         account,
         node,
         codec,

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-use crate::phone::Account;
+use super::PhoneOptions;
+use crate::phone::{Account, Transport};
 use crate::wait::eventually;
 
 /// A phone that runs; it ends with this value.
@@ -17,30 +17,26 @@ use crate::wait::eventually;
 pub struct Linphone {
     child: Child,
     folder: TempDir,
+    /// How much of its log is of no interest any more.
+    looked: usize,
 }
 
 impl Linphone {
     /// Starts a phone on some host; it registers with `node` and says what is in the file `says`.
-    pub fn start(
-        account: &Account,
-        node: SocketAddr,
-        says: &Path,
-        answers: bool,
-        on_host: impl Fn(&str) -> Command,
-    ) -> Result<Self> {
+    pub fn start(options: &PhoneOptions, on_host: impl Fn(&str) -> Command) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("carillon-linphone-")
             .tempdir()?;
         let home = folder.path();
         fs::create_dir_all(home.join(".local/share/linphone"))?;
-        fs::write(home.join("rc"), config(account, node))?;
+        fs::write(home.join("rc"), config(options))?;
         let log = fs::File::create(home.join("log"))?;
         let mut command = on_host("env");
         command
             .arg(format!("HOME={}", home.display()))
             .args(["linphonec", "-S", "-c"])
             .arg(home.join("rc"));
-        if answers {
+        if options.answers {
             command.arg("-a");
         }
         let child = command
@@ -49,10 +45,14 @@ impl Linphone {
             .stdout(log)
             .spawn()
             .context("start linphonec; Debian's package linphone-cli has it")?;
-        let mut phone = Self { child, folder };
+        let mut phone = Self {
+            child,
+            folder,
+            looked: 0,
+        };
         phone.until_says("linphonec>", Duration::from_secs(15))?;
         phone.command("soundcard use files")?;
-        phone.command(&format!("play {}", says.display()))?;
+        phone.command(&format!("play {}", options.says.display()))?;
         let heard = phone.heard();
         phone.command(&format!("record {}", heard.display()))?;
         Ok(phone)
@@ -78,10 +78,29 @@ impl Linphone {
         .with_context(|| format!("the phone's log:\n{}", self.log()))
     }
 
+    /// What it has printed until now is not waited for any more.
+    pub fn look_from_now(&mut self) {
+        self.looked = self.log().len();
+    }
+
+    fn news(&self) -> String {
+        let log = self.log();
+        log.get(self.looked..).unwrap_or_default().to_owned()
+    }
+
     /// Waits until the phone has printed this.
     pub fn until_says(&self, text: &str, limit: Duration) -> Result<()> {
         eventually(&format!("linphonec says {text:?}"), limit, || {
-            Ok(self.log().contains(text).then_some(()))
+            Ok(self.news().contains(text).then_some(()))
+        })
+        .with_context(|| format!("the phone's log:\n{}", self.log()))
+    }
+
+    /// Waits until the phone has printed one of these.
+    pub fn until_one_of(&self, texts: &[&str], limit: Duration) -> Result<()> {
+        eventually(&format!("linphonec says one of {texts:?}"), limit, || {
+            let log = self.news();
+            Ok(texts.iter().any(|text| log.contains(text)).then_some(()))
         })
         .with_context(|| format!("the phone's log:\n{}", self.log()))
     }
@@ -109,17 +128,23 @@ impl Drop for Linphone {
     }
 }
 
-fn config(account: &Account, node: SocketAddr) -> String {
+fn config(options: &PhoneOptions) -> String {
+    let node = options.node;
     let Account {
         username,
         password,
         domain,
         ..
-    } = account;
+    } = &options.account;
+    // Port 0 is none, -1 is any.
+    let (udp, tcp, transport) = match options.transport {
+        Transport::Udp => (5060, -1, "udp"),
+        Transport::Tcp | Transport::Tls => (0, 5060, "tcp"),
+    };
     format!(
-        "[sip]\nsip_port=5060\nsip_tcp_port=-1\nsip_tls_port=-1\ndefault_proxy=0\nuse_ipv6=0\n\n\
+        "[sip]\nsip_port={udp}\nsip_tcp_port={tcp}\nsip_tls_port=-1\ndefault_proxy=0\nuse_ipv6=0\n\n\
          [auth_info_0]\nusername={username}\npasswd={password}\nrealm=*\n\n\
-         [proxy_0]\nreg_proxy=<sip:{node};transport=udp>\nreg_route=<sip:{node};transport=udp;lr>\n\
+         [proxy_0]\nreg_proxy=<sip:{node};transport={transport}>\nreg_route=<sip:{node};transport={transport};lr>\n\
          reg_identity=<sip:{username}@{domain}>\nreg_expires=120\nreg_sendregister=1\npublish=0\n\n\
          [net]\nfirewall_policy=0\n\n[rtp]\naudio_rtp_port=7078\n\n[misc]\nstore_chat_logs=0\n"
     )

@@ -2,8 +2,10 @@
 
 mod baresip;
 mod linphone;
+mod make;
 mod trace;
 
-pub use baresip::{Baresip, BaresipOptions, Codec};
+pub use baresip::{Baresip, Codec, PhoneOptions};
 pub use linphone::Linphone;
+pub use make::{Make, Softphone};
 pub use trace::Sighting;
