@@ -12,6 +12,18 @@ use crate::workspace::Workspace;
 const SEEDS: u64 = 200;
 const FUZZ_SECONDS: u64 = 10;
 
+/// The short form of the chaos: every fault once, under a low load. What depends on how fast the machine is, is printed and
+/// not judged.
+const CHAOS: [&str; 7] = [
+    "--without-times",
+    "--faults=14",
+    "--minutes=20",
+    "--seed=1",
+    "--calls=4",
+    "--visitors=3",
+    "--idle-lines=6",
+];
+
 #[derive(Args, Default)]
 pub(crate) struct Options {
     /// One ring instead of all
@@ -31,6 +43,8 @@ enum Ring {
     Fuzz,
     /// Real processes, real sockets, real phones
     Integration,
+    /// A cluster under load in which one thing after another breaks
+    Chaos,
 }
 
 pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -57,6 +71,10 @@ pub(crate) fn test(workspace: &Workspace, options: &Options) -> Result<()> {
     if wanted(Ring::Integration) {
         heading("integration: real processes, sockets and phones");
         integration(&cargo, filter)?;
+    }
+    if wanted(Ring::Chaos) && filter.is_none() {
+        heading("chaos: a cluster under load, and faults");
+        run::chaos(workspace, &CHAOS.map(str::to_owned))?;
     }
     eprintln!("\nxtask: all tests passed");
     Ok(())
