@@ -311,10 +311,15 @@ impl Call {
         }
     }
 
-    /// Its phone has not been heard of since the call has another owner.
+    /// Its phone has not been heard of since the call has another owner. One that cannot be told of other ports until it comes by
+    /// itself is silent there whatever it does.
     fn is_doubtful(&self, termination: u8) -> bool {
-        let side = self.legs.get(&self.leg_at(termination));
-        self.callee_leg().is_some() && side.is_some_and(|side| side.renew == Renew::Owner)
+        let leg = self.leg_at(termination);
+        let doubtful = self.legs.get(&leg).is_some_and(|side| {
+            let unaware = side.lost && self.is_elsewhere(leg);
+            side.renew == Renew::Owner && !unaware
+        });
+        self.callee_leg().is_some() && doubtful
     }
 
     fn quality_known(&mut self, quality: Vec<DirectionQuality>) {

@@ -98,7 +98,7 @@ impl Call {
     }
 
     /// The peer was told other ports than those that there are.
-    fn is_elsewhere(&self, leg: LegId) -> bool {
+    pub(crate) fn is_elsewhere(&self, leg: LegId) -> bool {
         let side = self.legs.get(&leg).zip(self.local_of(leg));
         side.is_some_and(|(side, local)| !side.sdp.names(&local))
     }

@@ -27,7 +27,13 @@ fn main() -> Result<()> {
     let (mut dice, mut share) = (Dice::new(seed), Share::default());
     for kill in 1..=kills {
         kill_while_ringing(&mut lab, &pairs, &mut dice, &mut share)?;
-        println!("kill {kill}: {} of {} so far", share.talked, share.calls);
+        println!(
+            "kill {kill}: {} of {} talked so far, {} ended, {} lost",
+            share.talked,
+            share.calls,
+            share.ended_after.len(),
+            share.lost.len()
+        );
     }
     assert_share(&share, PART, ENDED_WITHIN)
 }

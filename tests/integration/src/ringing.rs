@@ -91,15 +91,16 @@ pub fn kill_while_ringing(
 ) -> Result<()> {
     let mut callers = Vec::new();
     let mut callees = Vec::new();
+    let mut registered = Vec::new();
     for (index, (caller, callee)) in pairs.iter().enumerate() {
         let node = OWNER + index % 2;
         let mut phone = lab.phone(*callee, node)?;
         phone.register()?;
         let at = phone.local();
         drop(phone);
+        registered.push((*callee, at));
         callees.push(Callee::open(*callee, at)?);
         let mut phone = lab.phone(*caller, OWNER)?;
-        phone.register()?;
         let sdp = offer(Audio::bind(lab.phone_address()?)?.local()?, 1, "sendrecv");
         let invite = phone.invite(&callee.to_string(), Some(&sdp))?;
         callers.push((phone, invite, sdp));
@@ -146,7 +147,12 @@ pub fn kill_while_ringing(
     for ((caller, callee), pair) in accounts.iter().zip(pairs) {
         share.count(&format!("{pair:?}"), caller, callee, heir);
     }
-    lab.start(&name)
+    lab.start(&name)?;
+    // The next kill finds no contacts where nobody is any more.
+    for (callee, at) in registered {
+        Phone::udp(&Account::of(callee), at, lab.sip(OWNER)?)?.try_register(0)?;
+    }
+    Ok(())
 }
 
 /// The caller waits for an answer, follows who gives it, talks, and hangs up.

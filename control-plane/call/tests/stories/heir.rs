@@ -472,3 +472,19 @@ fn a_phone_that_says_nothing_to_the_heir_keeps_its_call_while_it_talks() {
     stage.media_event(carillon_call::MediaEvent::RtpTimeout { termination: 0 });
     assert!(stage.ladder.contains("bob <- BYE"), "{}", stage.ladder);
 }
+
+#[test]
+fn a_phone_that_cannot_be_told_of_other_ports_is_not_given_up_for_its_silence_there() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    stage.heir_without(ALICE);
+    stage.picks_up(BOB);
+    stage.media_moves();
+    stage.picks_up(BOB);
+    stage.wait(30_000);
+    stage.media_event(carillon_call::MediaEvent::RtpTimeout { termination: 0 });
+    assert!(!stage.ladder.contains("BYE"), "{}", stage.ladder);
+    stage.comes_back(ALICE);
+    stage.picks_up(ALICE);
+    assert!(stage.call.is_media_settled(), "{}", stage.ladder);
+}
