@@ -43,6 +43,8 @@ pub(crate) struct Couple {
     pub(crate) callee: Party,
     /// The node that the caller sends to, counted from 1.
     pub(crate) node: usize,
+    /// The one that it asks first, as often as it calls.
+    home: usize,
     nodes: Vec<SocketAddr>,
     /// How many calls were connected.
     pub(crate) connected: usize,
@@ -87,6 +89,7 @@ impl Couple {
             caller: party(lines[0], nodes[0])?,
             callee: party(lines[1], nodes[1])?,
             node: nodes[0],
+            home: nodes[0],
             nodes: (1..=count)
                 .map(|node| lab.sip(node))
                 .collect::<Result<_>>()?,
@@ -106,7 +109,7 @@ impl Couple {
     /// Calls, and is answered at once.
     pub(crate) fn connect(&mut self) -> Result<Result<(), Failure>> {
         self.forget();
-        self.silent = 0;
+        (self.node, self.silent) = (self.home, 0);
         let began = Instant::now();
         let (voice, sdp) = self.caller.voice(began)?;
         let mut set_up = self.invite(voice, sdp)?;
