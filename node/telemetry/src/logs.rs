@@ -13,9 +13,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{Config, LogConfig, LogFormat};
 use crate::traces;
 
-/// Libraries that tell their inner life at the info level.
+/// Libraries that tell their inner life at the info level; openraft warns many times a second of a node that does not answer, which
+/// our own lines say once.
 const QUIET_LIBRARIES: &str =
-    "openraft=warn,quinn=warn,rustls=warn,h2=warn,hyper=warn,tonic=warn,hickory_resolver=warn";
+    "openraft=error,quinn=warn,rustls=warn,h2=warn,hyper=warn,tonic=warn,hickory_resolver=warn";
 /// Overrides the level of the configuration.
 const LEVEL_VARIABLE: &str = "CARILLON_LOG";
 

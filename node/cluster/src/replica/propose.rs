@@ -27,8 +27,9 @@ const LEADER_POLL: Duration = Duration::from_millis(20);
 /// A leader that has not answered for so long may be dead: ask again whoever leads then.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(700);
 
-/// Who reads the latest, or would rather be refused than wait, is refused when nothing was heard of leader or quorum for so long.
-const TOUCH_LIMIT: Duration = Duration::from_millis(500);
+/// Who reads the latest, or would rather be refused than wait, is refused when nothing was heard of leader or quorum for so long:
+/// what comes by REST has its answer within 600 ms then, its handshake included.
+const TOUCH_LIMIT: Duration = Duration::from_millis(470);
 /// While nothing was heard for so long, some heartbeats, nothing is begun for them: it might be done much later.
 const TOUCH_FRESH: Duration = Duration::from_millis(200);
 

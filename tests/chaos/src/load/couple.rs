@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use super::party::{Ended, Party};
 use super::voice::Voice;
 
-/// A call that is not connected by then has failed: longer than a PBX may ring a phone that answers at once.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(12);
+/// A call that is not connected by then has failed: longer than a PBX may ring a phone that answers at once, and shorter than a
+/// partition, in which its caller shall call again.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(6);
 /// A node that says nothing at all for so long is dead for its phone, which turns to the next (RFC 3263 §4.3).
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 const T1: Duration = Duration::from_millis(500);
