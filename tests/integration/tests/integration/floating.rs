@@ -2,7 +2,7 @@
 //! of the dead, is answered by the survivor that takes it over. Its machine lives on, with the address still on it.
 
 use anyhow::{Context, Result, ensure};
-use carillon_integration::{Talk, Two, records};
+use carillon_integration::{BOB, CAROL, Talk, Two, records};
 use carillon_sip::{Message, Method};
 use carillon_testkit::phone::{Dialog, offer};
 use carillon_testkit::{Phone, TestLab, eventually};
@@ -177,4 +177,69 @@ fn first_id(nodes: &[serde_json::Value], number: usize) -> Result<serde_json::Va
     let name = format!("control{number}");
     let node = nodes.iter().find(|node| node["name"] == name.as_str());
     Ok(node.context("the holder is known")?["id"].clone())
+}
+
+#[test]
+fn a_cancel_into_the_gap_arrives_at_the_heir_of_the_address() -> Result<()> {
+    // Bob rings by a node that lives: nothing disturbs him.
+    let mut two = Two::on_floating(1, 2)?;
+    let (invite, _audio) = two.alice_calls(BOB)?;
+    let ringing = two.bob.expect(&Method::Invite)?;
+    two.bob.respond(&ringing, 180, None)?;
+    two.alice.hears_ringing(&invite)?;
+    two.lab.kill(OWNER)?;
+    let cancel = two.alice.cancel_of(&invite)?;
+    let answer = insist(&mut two.alice, &two.lab, &cancel, 481)?;
+    ensure!(answer.status() == Some(200), "{answer:?}");
+    let refusal = two.alice.response_to(&invite, SOON, |code| code == 487)?;
+    two.alice.ack_refusal(&invite, &refusal)?;
+    let cancelled = two.bob.expect_within(&Method::Cancel, SOON)?;
+    two.bob.respond(&cancelled, 200, None)?;
+    two.bob.respond(&ringing, 487, None)?;
+    two.bob.expect_within(&Method::Ack, SOON)?;
+    returns(&mut two.lab)
+}
+
+#[test]
+fn a_hold_into_the_gap_arrives_at_the_heir_of_the_address() -> Result<()> {
+    let (mut two, mut talk) = talking()?;
+    let bobs = offer(talk.bob_audio.local()?, 1, "sendrecv");
+    let hold = offer(talk.alice_audio.local()?, 2, "sendonly");
+    let hold = two
+        .alice
+        .request_in(&mut talk.alice, Method::Invite, Some(&hold))?;
+    two.lab.kill(OWNER)?;
+    let is_held = |message: &Message| {
+        let body = String::from_utf8_lossy(&message.body).into_owned();
+        message.method() == Some(&Method::Invite)
+            && (body.contains("a=sendonly") || body.contains("a=inactive"))
+    };
+    let (answer, held) = thread::scope(|scope| {
+        let (bob, dialog) = (&mut two.bob, &mut talk.bob);
+        let held = scope.spawn(move || goes_along(bob, dialog, &bobs, is_held));
+        // Its own INVITE is pending (RFC 3261 §14.2).
+        let answer = insist(&mut two.alice, &two.lab, &hold, 491);
+        (answer, held.join())
+    });
+    let answer = answer?;
+    ensure!(answer.status() == Some(200), "{answer:?}");
+    held.map_err(|_| anyhow::anyhow!("bob's thread panicked"))??;
+    two.alice.ack(&talk.alice, hold.cseq()?.number)?;
+    returns(&mut two.lab)
+}
+
+#[test]
+fn a_phone_that_knows_only_the_address_of_the_dead_registers_and_calls() -> Result<()> {
+    let mut two = Two::on_floating(1, 1)?;
+    two.lab.kill(OWNER)?;
+    survivor_has_it(&two.lab)?;
+    two.alice.register()?;
+    let mut talk = two.talk()?;
+    talk.both_hear(0x33, 0x44)?;
+    let bye = two.alice.hang_up(&mut talk.alice)?;
+    ensure!(bye.status() == Some(200), "{bye:?}");
+    two.bob.hears_hang_up()?;
+    let (unanswered, _audio) = two.alice_calls(CAROL)?;
+    ensure!(two.alice.is_refused(&unanswered)? >= 400);
+    returns(&mut two.lab)
 }
