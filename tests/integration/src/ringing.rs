@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use carillon_sip::{Framing, Message, Method, Name};
-use carillon_testkit::phone::{Audio, Dialog, offer};
+use carillon_testkit::phone::{Audio, Dialog, contact_address, offer};
 use carillon_testkit::{Account, Phone, TestLab, eventually};
 use std::net::{SocketAddr, UdpSocket};
 use std::thread;
@@ -188,7 +188,7 @@ fn live_until(
         match (message.status(), message.cseq()?.method) {
             (Some(200), Method::Invite) => {
                 let dialog = Dialog::of_caller(invite, &message)?;
-                phone.turn_to(target_of(&message)?)?;
+                phone.turn_to(contact_address(&message)?)?;
                 phone.ack(&dialog, message.cseq()?.number)?;
                 saw.connected = true;
                 talk.get_or_insert((dialog, Instant::now()));
@@ -201,7 +201,7 @@ fn live_until(
             (Some(200), Method::Bye) => saw.hung_up = true,
             (Some(_), _) => {}
             (None, Method::Invite) => {
-                phone.turn_to(target_of(&message)?)?;
+                phone.turn_to(contact_address(&message)?)?;
                 if let Some((dialog, _)) = &mut talk {
                     dialog.follow(&message)?;
                 }
@@ -217,17 +217,6 @@ fn live_until(
         }
     }
     Ok(saw)
-}
-
-fn target_of(message: &Message) -> Result<SocketAddr> {
-    let contacts = message.contacts()?;
-    let carillon_sip::Contacts::List(contacts) = contacts else {
-        anyhow::bail!("a star is no contact of a call");
-    };
-    let uri = &contacts.first().context("a contact")?.address.uri;
-    let host = uri.host().context("a host")?;
-    host.socket(uri.port().unwrap_or(5060))
-        .context("an address")
 }
 
 /// A phone that does what is measured of baresip: it rings, answers to where a request came from, and knows what a CANCEL

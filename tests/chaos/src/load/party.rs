@@ -207,13 +207,12 @@ impl Party {
         };
         match method {
             Method::Invite => {
-                let contact = talk.dialog.follow(request)?;
+                talk.dialog.follow(request)?;
                 if !request.body.is_empty() {
                     talk.target = rtp_target(request)?;
                 }
                 let sdp = talk.sdp.clone();
-                let port = contact.port().unwrap_or(5060);
-                if let Some(node) = contact.host().and_then(|host| host.socket(port)) {
+                if let Some(node) = talk.dialog.target() {
                     self.phone.turn_to(node)?;
                 }
                 self.phone.respond(request, 200, Some(&sdp)).map(|_| ())

@@ -62,6 +62,16 @@ impl Dialog {
     }
 }
 
+/// Where the sender of a message says that it is: its Contact.
+pub fn contact_address(message: &Message) -> Result<SocketAddr> {
+    address(&contact(message)?).context("a Contact with an address")
+}
+
+fn address(uri: &Uri) -> Option<SocketAddr> {
+    let host = uri.host()?;
+    host.socket(uri.port().unwrap_or(SIP_PORT))
+}
+
 fn contact(message: &Message) -> Result<Uri> {
     match message.contacts()? {
         Contacts::List(list) => Ok(list.first().context("a Contact")?.address.uri.clone()),
@@ -72,8 +82,7 @@ fn contact(message: &Message) -> Result<Uri> {
 impl Dialog {
     /// Where requests of this dialog go, where that is an address.
     pub fn target(&self) -> Option<SocketAddr> {
-        let host = self.target.host()?;
-        host.socket(self.target.port().unwrap_or(SIP_PORT))
+        address(&self.target)
     }
 
     /// Where the other side says that it is from now on: a re-INVITE's Contact.

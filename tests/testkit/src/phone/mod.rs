@@ -9,7 +9,7 @@ mod requests;
 mod wire;
 
 pub use account::Account;
-pub use dialog::Dialog;
+pub use dialog::{Dialog, contact_address};
 pub use ladder::Ladder;
 pub use media::{Audio, offer, rtp_target};
 pub use wire::{Transport, Wire, connection};
