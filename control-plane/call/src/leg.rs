@@ -17,6 +17,9 @@ use crate::session_timer::{Agreed, MIN_INTERVAL_S, Session};
 use crate::turn::{PATIENCE_MS, T1_MS, T2_MS, Turn};
 use crate::{LegId, MAX_SENT};
 
+/// A 2xx that a new owner waits for so long to repeat has been said three times.
+const HEARD_AFTER_MS: u64 = 4 * T1_MS;
+
 /// One side of the call: the caller from its INVITE on, the callee from its 2xx on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Leg {
@@ -228,6 +231,17 @@ impl Leg {
         }
     }
 
+    /// The 2xx that opened the dialog may not have arrived, however often this owner has said it: the peer may know of no
+    /// dialog yet.
+    pub(crate) fn may_be_early(&self) -> bool {
+        match &self.incoming {
+            Incoming::Unacked(unacked) => {
+                unacked.asked.opens_dialog() && unacked.interval_ms < HEARD_AFTER_MS
+            }
+            Incoming::Idle | Incoming::Asked(_) => false,
+        }
+    }
+
     pub(crate) fn may_send(&self) -> bool {
         self.sent.len() < MAX_SENT
     }
@@ -290,6 +304,12 @@ impl Purpose {
 }
 
 impl Unacked {
+    /// A new owner says it again at once: the former one may have died before it did.
+    pub(crate) fn begin_again(&mut self, now_ms: u64) {
+        self.repeat_at_ms = now_ms;
+        self.interval_ms = T1_MS / 2;
+    }
+
     /// The time between two repetitions doubles up to T2.
     pub(crate) fn repeated(&mut self) {
         self.interval_ms = (self.interval_ms * 2).min(T2_MS);

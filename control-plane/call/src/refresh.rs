@@ -191,6 +191,7 @@ impl Call {
             // Silence need not mean that the phone has gone: the new owner may stand behind its NAT.
             408 | 503 if to_new_owner => UNHEARD_AGAIN_MS,
             491 if to_new_owner => return self.glared(turn, leg),
+            481 if side.may_be_early() => RENEW_AGAIN_MS,
             // The dialog is over (RFC 3261 §12.2.1.2, RFC 4028 §10); phones that hung up towards a dead node say 488 too.
             408 | 481 | 488 if code != 488 || to_new_owner => {
                 side.gone(code);

@@ -18,6 +18,9 @@ use crate::{LegId, Output, Way};
 /// Q.850: temporary failure.
 const TEMPORARY_FAILURE: u8 = 41;
 
+/// How long a peer has to acknowledge a 2xx of the former owner before it is told of the new one.
+const ACK_WAIT_MS: u64 = 1_000;
+
 /// Who goes on with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -76,6 +79,7 @@ impl Call {
                 self.put(Output::Commit);
                 self.renew(turn, Renew::Owner);
                 self.wait_for_ports(turn);
+                self.say_answers_again(turn);
                 self.resume_forks(turn, moved);
             }
             Phase::Ringing { .. } => {
@@ -94,6 +98,20 @@ impl Call {
             Phase::New | Phase::Ending { .. } | Phase::Ended => {}
         }
         self.fire_due(turn);
+    }
+
+    /// Peers whose ACK has not come get their 2xx again, and are asked a while later: one that has never had it knows of
+    /// no dialog.
+    fn say_answers_again(&mut self, turn: &Turn<'_>) {
+        for leg in self.legs.values_mut() {
+            let Incoming::Unacked(unacked) = &mut leg.incoming else {
+                continue;
+            };
+            unacked.begin_again(turn.now_ms);
+            if let Refresh::Waiting { retry_at_ms } = &mut leg.refresh {
+                *retry_at_ms = turn.now_ms + ACK_WAIT_MS;
+            }
+        }
     }
 
     fn resume_forks(&mut self, turn: &mut Turn<'_>, moved: Vec<usize>) {
