@@ -66,7 +66,8 @@ impl Switch {
         self.propose(command, Purpose::Record(call));
     }
 
-    /// Whatever the cluster says about it, the record is there or another node's is; only silence means again.
+    /// Whatever the cluster says about it, the record is there or another node's is. Silence means again, and so does an
+    /// heir that goes on with a call in which two have talked already, and does not know: the record of that comes last.
     pub(crate) fn record_committed(
         &mut self,
         call: CallId,
@@ -76,6 +77,10 @@ impl Switch {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
             return;
         };
+        if matches!(outcome, CallOutcome::Fenced { .. }) && self.talked_unknown(call) {
+            self.records.retries.insert((self.now_ms + RETRY_MS, call));
+            return;
+        }
         self.release_refusal(call, outcome == CallOutcome::Accepted);
         if let Some((_, record)) = self.records.waiting.remove(&call)
             && outcome == CallOutcome::Accepted
@@ -84,6 +89,13 @@ impl Switch {
                 record: Box::new(record),
             });
         }
+    }
+
+    fn talked_unknown(&self, call: CallId) -> bool {
+        let own = self.records.waiting.get(&call);
+        let heirs = self.state.calls().get(&call);
+        own.is_some_and(|(_, record)| record.answered_at_ms.is_some())
+            && heirs.is_some_and(|call| call.summary.answered_at_ms.is_none())
     }
 
     pub(crate) fn records_due(&mut self) {

@@ -67,8 +67,8 @@ impl State {
         epoch: Epoch,
         record: &CallRecord,
     ) -> CallOutcome {
-        if self.has_ended(id) {
-            return CallOutcome::Ended;
+        if let Some(sequence) = self.ended_as(id) {
+            return self.correct_record(changes, sequence, id, record);
         }
         if let Some(stored) = self.calls.get(&id)
             && epoch < stored.epoch
@@ -96,6 +96,31 @@ impl State {
             self.records.remove(&oldest);
         }
         changes.events.push(Event::CallEnded(id));
+        CallOutcome::Accepted
+    }
+
+    /// Each side of a cut may have ended the call in its own way: that two have talked is what has happened. The record keeps
+    /// its place.
+    fn correct_record(
+        &mut self,
+        changes: &mut Changes,
+        sequence: u64,
+        id: CallId,
+        record: &CallRecord,
+    ) -> CallOutcome {
+        let talked = |record: &CallRecord| record.answered_at_ms.is_some();
+        let stands = self.records.get(&sequence);
+        if stands.is_none_or(|stands| talked(stands) || !talked(record)) {
+            return CallOutcome::Ended;
+        }
+        let record = CallRecord {
+            call: id,
+            ..record.clone()
+        };
+        changes
+            .history
+            .push(HistoryRow::call_record(sequence, &record));
+        self.records.insert(sequence, record);
         CallOutcome::Accepted
     }
 

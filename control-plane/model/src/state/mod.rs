@@ -373,7 +373,12 @@ impl State {
 
     /// Whether a call has its record already.
     pub fn has_ended(&self, call: CallId) -> bool {
-        self.indices.ended.contains_key(&call)
+        self.ended_as(call).is_some()
+    }
+
+    /// Where among the records a call's is.
+    pub(crate) fn ended_as(&self, call: CallId) -> Option<u64> {
+        self.indices.ended.get(&call).copied()
     }
 
     /// Whether a [`crate::Command::Sweep`] would find something. The leader asks every few seconds: an index by expiry

@@ -120,6 +120,45 @@ fn an_heir_takes_a_call_and_its_old_owner_is_fenced() {
     );
 }
 
+/// Each side of a cut ends the call in its own way, in either order.
+#[test]
+fn that_two_have_talked_is_what_the_record_says() {
+    let record = |answered_at_ms| {
+        Box::new(CallRecord {
+            answered_at_ms,
+            ..CallRecord::default()
+        })
+    };
+    let end = |epoch, answered_at_ms| CallCommand::End {
+        id: CALL,
+        epoch: Epoch(epoch),
+        record: record(answered_at_ms),
+    };
+    for (first, second, outcome) in [
+        (None, Some(7), CallOutcome::Accepted),
+        (Some(7), None, CallOutcome::Ended),
+        (Some(7), Some(9), CallOutcome::Ended),
+        (None, None, CallOutcome::Ended),
+    ] {
+        let mut cluster = Cluster::new();
+        cluster.call(CallCommand::Put(entry(1, 1, 1)));
+        cluster.call(end(2, first));
+        let (said, applied) = cluster.call(end(1, second));
+        assert_eq!(said, outcome, "{first:?}, then {second:?}");
+        assert!(applied.events.is_empty());
+        assert_eq!(cluster.state.records().len(), 1);
+        let kept = cluster.state.records().values().next().unwrap();
+        assert_eq!(
+            kept.answered_at_ms,
+            Some(7).filter(|_| first.or(second).is_some())
+        );
+        assert_eq!(
+            applied.history.len(),
+            usize::from(outcome == CallOutcome::Accepted)
+        );
+    }
+}
+
 #[test]
 fn a_call_has_one_record_and_does_not_come_back() {
     let mut cluster = Cluster::new();
