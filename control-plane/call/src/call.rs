@@ -124,7 +124,11 @@ impl Call {
                 leg,
                 transaction,
                 message,
-            } => self.responded(turn, leg, transaction, &message),
+                flow,
+            } => {
+                self.settle_flow(leg, flow);
+                self.responded(turn, leg, transaction, &message);
+            }
             Input::Failed {
                 leg,
                 transaction,

@@ -44,11 +44,12 @@ pub enum Input {
         transaction: ServerKey,
     },
     /// Any response to a request of ours, 100 and repeated 2xx of an INVITE included. A 2xx of an INVITE that matches
-    /// no transaction any more comes too, by its dialog, with any key.
+    /// no transaction any more comes too, by its dialog, with any key. `flow` is how it came.
     Response {
         leg: LegId,
         transaction: ClientKey,
         message: Message,
+        flow: Flow,
     },
     /// A request of ours got no final response.
     Failed {

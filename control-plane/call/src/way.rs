@@ -6,10 +6,11 @@ use carillon_model::{Flow, Random};
 use carillon_sip::Name;
 
 use crate::call::Call;
+use crate::fork::{Fork, ForkState};
 use crate::leg::{Incoming, Leg};
 use crate::refresh::{Refresh, Renew};
 use crate::turn::{Turn, contact};
-use crate::{LegId, Output};
+use crate::{LegId, Output, Target};
 
 /// How a phone is reached from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,24 @@ impl Call {
         self.fire_due(turn);
     }
 
+    /// A node by whose sockets phones were called does not answer; it may be there all the same. Phones that have said
+    /// nothing yet are called by another way, where there is one. Poll the outputs.
+    pub fn detour(&mut self, now_ms: u64, random: &mut dyn Random, way: impl Fn(&Flow) -> Way) {
+        let turn = &mut Turn::new(now_ms, random, self.node);
+        let mut moved = Vec::new();
+        for (index, fork) in self.forks.iter_mut().enumerate() {
+            if let (ForkState::Trying { .. }, Way::Moved(flow, advertised)) =
+                (fork.state, way(&fork.target.flow))
+            {
+                fork.moved(flow, advertised);
+                moved.push(index);
+            }
+        }
+        for index in moved {
+            self.question(turn, index);
+        }
+    }
+
     /// Where phones are reached that this call needs: for who watches over nodes.
     pub fn ways(&self) -> impl Iterator<Item = &Flow> {
         let legs = self.legs.values().filter(|leg| !leg.is_released());
@@ -60,6 +79,22 @@ impl Call {
         let forks = self.forks.iter().filter(|fork| fork.lost);
         legs.map(|leg| (leg.id, leg.flow))
             .chain(forks.map(|fork| (fork.leg, fork.target.flow)))
+    }
+
+    /// A phone that was to be reached by any connection to its address has answered by this one: who goes on with the call
+    /// goes on with that. A carrier has no connection of its own, and is dialled by whoever needs it.
+    pub(crate) fn settle_flow(&mut self, leg: LegId, flow: Flow) {
+        let settles = |target: &Target| {
+            let named = (target.flow.node, target.flow.transport, target.flow.peer);
+            target.flow.transport.is_reliable()
+                && target.flow.connection == 0
+                && target.carrier.is_none()
+                && named == (flow.node, flow.transport, flow.peer)
+        };
+        let mut forks = self.forks.iter_mut();
+        if let Some(fork) = forks.find(|fork| fork.leg == leg && settles(&fork.target)) {
+            fork.target.flow = flow;
+        }
     }
 
     /// A phone that was lost has come by this flow.
@@ -131,17 +166,23 @@ impl Call {
             match way(&fork.target.flow) {
                 Way::Same => {}
                 Way::Moved(flow, advertised) => {
-                    (fork.target.flow, fork.target.advertised) = (flow, advertised);
-                    let contact = contact(flow.transport, advertised);
-                    for dialog in fork.early.iter_mut() {
-                        dialog.contact = contact.clone();
-                    }
+                    fork.moved(flow, advertised);
                     moved.push(index);
                 }
                 Way::Lost => fork.lost = fork.invite.is_some() && !fork.is_quiet(),
             }
         }
         moved
+    }
+}
+
+impl Fork {
+    fn moved(&mut self, flow: Flow, advertised: SocketAddr) {
+        (self.target.flow, self.target.advertised) = (flow, advertised);
+        let contact = contact(flow.transport, advertised);
+        for dialog in self.early.iter_mut() {
+            dialog.contact = contact.clone();
+        }
     }
 }
 

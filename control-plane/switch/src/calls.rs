@@ -360,6 +360,16 @@ impl Switch {
         });
     }
 
+    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer.
+    pub(crate) fn detour(&mut self, id: CallId) {
+        self.with_call(id, |switch, slot| {
+            let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
+            slot.call
+                .detour(switch.now_ms, &mut switch.random, |flow| reach.way(flow));
+            slot.collect();
+        });
+    }
+
     fn note_lost(&mut self, slot: &Slot) {
         if slot.call.lost().next().is_some() {
             self.heirs.lost.insert(slot.call.id());

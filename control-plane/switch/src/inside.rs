@@ -323,6 +323,7 @@ impl Switch {
                         leg,
                         transaction,
                         message,
+                        flow,
                     },
                 );
             }

@@ -54,6 +54,12 @@ impl<'a> Reach<'a> {
                 Some(listener) => self.moved(flow, listener.address),
                 None => Way::Lost,
             },
+            // Whoever needs it dials it.
+            Transport::Tcp | Transport::Tls if flow.connection == 0 && own => Way::Same,
+            Transport::Tcp | Transport::Tls if flow.connection == 0 => match listeners.next() {
+                Some(listener) => self.moved(flow, listener.address),
+                None => Way::Lost,
+            },
             // The heir holds the phone's connection itself.
             Transport::Tcp | Transport::Tls
                 if own && flow.connection >= self.config.first_connection =>
@@ -103,5 +109,6 @@ mod tests {
         assert_eq!(way(1, 999), Way::Lost, "of our former life");
         assert_eq!(way(2, 7), Way::Same, "of a node that lives");
         assert_eq!(way(3, 1_007), Way::Lost, "of one that has gone");
+        assert_eq!(way(1, 0), Way::Same, "any connection to that address");
     }
 }

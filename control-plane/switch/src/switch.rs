@@ -253,12 +253,13 @@ impl Switch {
                     );
                 }
             }
-            Said::Response { key, message } => match self.clients.get(&key).copied() {
+            Said::Response { key, flow, message } => match self.clients.get(&key).copied() {
                 Some(Asker::Leg(call, leg)) => {
                     let input = carillon_call::Input::Response {
                         leg,
                         transaction: key,
                         message,
+                        flow,
                     };
                     self.drive(call, input);
                 }

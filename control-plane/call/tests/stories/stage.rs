@@ -214,10 +214,12 @@ impl Stage {
     ) {
         let line = format!("{} -> {}", self.phones[phone].name, summary(&message));
         self.note(&line);
+        let flow = self.phones[phone].flow();
         self.feed(Input::Response {
             leg,
             transaction,
             message,
+            flow,
         });
     }
 

@@ -40,7 +40,7 @@ impl Layer {
         let timers = self.config.timers;
         let reliable = flow.transport.is_reliable();
         let invite = (method == Method::Cancel)
-            .then(|| self.cancels(now_ms, key, &branch))
+            .then(|| self.cancels(now_ms, key, &branch, flow))
             .flatten();
         let (machine, bytes) = match (&method, invite) {
             (Method::Invite, _) => {
@@ -69,11 +69,23 @@ impl Layer {
         );
     }
 
-    /// Tells the INVITE of a CANCEL; says whether it has to wait.
-    fn cancels(&mut self, now_ms: u64, cancel: ClientKey, branch: &Arc<str>) -> Option<Held> {
+    /// Tells the INVITE of a CANCEL; says whether it has to wait. One that goes another way does not: by that of the INVITE
+    /// nothing gets through any more, and nothing more is to.
+    fn cancels(
+        &mut self,
+        now_ms: u64,
+        cancel: ClientKey,
+        branch: &Arc<str>,
+        flow: Flow,
+    ) -> Option<Held> {
         let invite = *self.branches.get(&(branch.clone(), false))?;
         let timers = self.config.timers;
         let client = self.clients.get_mut(&invite)?;
+        if (client.flow.node, client.flow.local) != (flow.node, flow.local) {
+            self.abandon_client(invite);
+            self.outputs.push_back(Output::ClientEnded { key: invite });
+            return None;
+        }
         let Machine::Invite(machine) = &mut client.machine else {
             return None;
         };
@@ -130,7 +142,7 @@ impl Layer {
             Machine::Plain(machine) => machine.received(now_ms, timers, reliable, code),
         };
         let held = client.held.take();
-        self.execute(key, step, Some(message));
+        self.execute(key, step, Some((flow, message)));
         if let Some(cancel) = held {
             self.release(now_ms, key, cancel, code);
         }
@@ -203,7 +215,7 @@ impl Layer {
         }
     }
 
-    fn execute(&mut self, key: ClientKey, step: Step, message: Option<Message>) {
+    fn execute(&mut self, key: ClientKey, step: Step, received: Option<(Flow, Message)>) {
         let Some(client) = self.clients.get(&key) else {
             return;
         };
@@ -216,8 +228,8 @@ impl Layer {
         match step.tell {
             Tell::Nothing => {}
             Tell::Message => {
-                self.outputs
-                    .extend(message.map(|message| Output::Response { key, message }));
+                let told = received.map(|(flow, message)| Output::Response { key, flow, message });
+                self.outputs.extend(told);
             }
             Tell::Timeout => self.outputs.push_back(Output::Failed {
                 key,

@@ -75,8 +75,12 @@ pub enum Output {
     Ack { flow: Flow, message: Message },
     /// The peer gives up this INVITE; its CANCEL has been answered.
     Cancelled { key: ServerKey, cancel: Message },
-    /// A response to a request of ours, once, except 2xx to INVITE: each of them.
-    Response { key: ClientKey, message: Message },
+    /// A response to a request of ours, once, except 2xx to INVITE: each of them. `flow` is how it came.
+    Response {
+        key: ClientKey,
+        flow: Flow,
+        message: Message,
+    },
     /// A response that no transaction expects.
     StrayResponse { flow: Flow, message: Message },
     /// No final response will come.

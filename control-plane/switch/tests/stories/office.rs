@@ -117,6 +117,7 @@ impl Office {
         };
         for number in 1..=nodes {
             let mut config = Config::new(NodeId(number), listeners(number));
+            config.first_connection = 1;
             change(&mut config);
             office.machines.floats(NodeId(number), config.floating);
             office

@@ -358,6 +358,36 @@ fn without_a_quorum_nobody_says_that_there_is_no_such_call() {
     .assert_eq(&office.ladder());
 }
 
+/// It names the very address that its connection comes from, so it was called by any connection to that.
+#[test]
+fn an_heir_that_holds_the_connection_of_a_phone_goes_on_by_it() {
+    let mut office = Office::new(3);
+    office.place("alice", 1);
+    office.place("bob", 2);
+    office.phone("bob").transport = Transport::Tcp;
+    office.phone("bob").connection = 7;
+    office.register("alice");
+    office.register("bob");
+    office.call("alice", "102");
+    office.answer("bob", 200);
+    office.run(1_000);
+    office.ladder();
+    office.kill(1);
+    office.run(TAKEN_OVER_MS);
+    expect![[r#"
+        n2 -> alice: INVITE alice
+        n2 -> bob: INVITE bob
+        alice -> n2: 200 INVITE
+        bob -> n2: 200 INVITE
+        n2 -> alice: ACK alice
+        n2 -> bob: ACK bob
+    "#]]
+    .assert_eq(&office.ladder());
+    assert_eq!(office.node(2).counters().taken_over, 1);
+    office.hang_up("alice");
+    office.assert_quiet();
+}
+
 #[test]
 fn a_phone_whose_connection_died_is_called_back_when_it_registers() {
     let mut office = Office::new(3);
@@ -412,6 +442,25 @@ fn a_node_that_is_cut_off_neither_calls_back_nor_refuses_what_an_heir_may_have()
     office.input(NodeId(1), Input::Quorum(true));
     office.run(70_000);
     assert_eq!(office.records.len(), 1);
+}
+
+/// Bob is called by the sockets of a node beyond a cut that nobody has noticed yet.
+#[test]
+fn a_phone_that_has_said_nothing_is_called_by_another_way_once_the_cut_is_noticed() {
+    let mut office = Office::new(3);
+    office.settle_in(2);
+    office.nodes.remove(&NodeId(2));
+    office.call("alice", "102");
+    office.ladder();
+    office.input(NodeId(1), Input::NodeDown(NodeId(2)));
+    office.run(400);
+    expect![[r#"
+        n1 -> bob: CANCEL bob
+        bob -> n1: 200 CANCEL
+        bob -> n1: 487 INVITE
+        n1 -> bob: INVITE bob
+    "#]]
+    .assert_eq(&office.ladder());
 }
 
 #[test]

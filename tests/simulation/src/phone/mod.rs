@@ -191,7 +191,11 @@ impl Phone {
                 } => self.requested(key, message),
                 Said::Ack { flow: _, message } => self.acknowledged(&message),
                 Said::Cancelled { key, cancel: _ } => self.cancelled(key),
-                Said::Response { key, message } => self.responded(key, &message),
+                Said::Response {
+                    key,
+                    flow: _,
+                    message,
+                } => self.responded(key, &message),
                 Said::Failed { key, why: _ } => self.unanswered(key),
                 Said::StrayResponse { flow: _, message } => self.responded_late(&message),
                 Said::ClientEnded { key } => drop(self.asked.remove(&key)),

@@ -91,6 +91,29 @@ fn our_cancel_waits_for_a_provisional_response() {
 }
 
 #[test]
+fn our_cancel_by_another_way_does_not_wait_and_ends_the_invite() {
+    let mut desk = Desk::new(Transport::Udp);
+    desk.request(1, "INVITE");
+    let message = own_request(2, "CANCEL", Transport::Udp);
+    let flow = Flow {
+        node: NodeId(2),
+        ..desk.flow()
+    };
+    let key = ClientKey(2);
+    expect![[r#"
+        client 1 ended
+        send CANCEL sip:bob@192.0.2.10
+    "#]]
+    .assert_eq(&desk.input(Input::Request { key, message, flow }));
+    desk.receive(&answer(2, "CANCEL", 481));
+    expect![[r#"
+        5000 client 2 ended
+    "#]]
+    .assert_eq(&desk.wait(40_000));
+    assert_eq!(desk.layer.load(), Load::default());
+}
+
+#[test]
 fn our_cancel_is_pointless_after_a_final_response() {
     let mut desk = Desk::new(Transport::Udp);
     desk.request(1, "INVITE");

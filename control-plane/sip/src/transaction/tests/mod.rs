@@ -103,7 +103,7 @@ fn line(output: &Output) -> String {
         Output::Request { message, .. } => format!("request {}", message.method().unwrap()),
         Output::Ack { .. } => "ack".to_owned(),
         Output::Cancelled { .. } => "cancelled".to_owned(),
-        Output::Response { key, message } => {
+        Output::Response { key, message, .. } => {
             format!("response {} to {}", message.status().unwrap(), key.0)
         }
         Output::StrayResponse { message, .. } => format!("stray {}", message.status().unwrap()),
