@@ -360,9 +360,13 @@ impl Switch {
         });
     }
 
-    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer.
+    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer; not where
+    /// an heir may call them.
     pub(crate) fn detour(&mut self, id: CallId) {
         self.with_call(id, |switch, slot| {
+            if slot.is_stored() && !(switch.quorum && switch.may_inherit()) {
+                return;
+            }
             let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
             slot.call
                 .detour(switch.now_ms, &mut switch.random, |flow| reach.way(flow));

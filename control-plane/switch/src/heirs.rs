@@ -23,6 +23,8 @@ const DEAF_AFTER_MS: u64 = 1_500;
 const TURN_MS: u64 = 300;
 /// Calls that are remembered as another's; past that those which are over are forgotten.
 const FENCED_MAX: usize = 10_000;
+/// How long a refusal waits for the cluster's word on its call: as long as a caller waits for an answer (RFC 3261, timer B).
+pub(crate) const HELD_MS: u64 = 32_000;
 /// Between two looks while there is something to take.
 const LOOK_INTERVAL_MS: u64 = 50;
 /// Between two looks while a node is down that leaves nothing.
@@ -42,9 +44,17 @@ pub(crate) struct Heirs {
     /// Calls that were another's once, and the epoch in which they were ours: the replica may not know yet.
     pub(crate) fenced: BTreeMap<CallId, Epoch>,
     /// Refusals of INVITEs, until it is known whether they are ours to send.
-    pub(crate) held: BTreeMap<CallId, (ServerKey, Message)>,
+    pub(crate) held: BTreeMap<CallId, HeldRefusal>,
     /// Calls with phones that cannot be reached until they come by themselves.
     pub(crate) lost: BTreeSet<CallId>,
+}
+
+/// A refusal that an heir may have another word on.
+pub(crate) struct HeldRefusal {
+    pub(crate) key: ServerKey,
+    pub(crate) message: Message,
+    /// From then on no heir can have one: its phones have rung for long enough.
+    pub(crate) until_ms: u64,
 }
 
 impl Heirs {
@@ -83,12 +93,20 @@ impl Switch {
 
     /// The cluster has taken our record of a call, or an heir's.
     pub(crate) fn release_refusal(&mut self, call: CallId, ours: bool) {
-        if let Some((key, message)) = self.heirs.held.remove(&call) {
+        if let Some(HeldRefusal { key, message, .. }) = self.heirs.held.remove(&call) {
             let input = match ours {
                 true => Input::Respond { key, message },
                 false => Input::AbandonServer { key },
             };
             self.transactions.handle_input(self.now_ms, input);
+        }
+    }
+
+    /// Nobody says whether the cluster has taken our record: the caller does not wait for ever.
+    pub(crate) fn release_if_late(&mut self, call: CallId) {
+        let held = self.heirs.held.get(&call);
+        if held.is_some_and(|held| held.until_ms <= self.now_ms) {
+            self.release_refusal(call, true);
         }
     }
 

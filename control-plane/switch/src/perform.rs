@@ -6,6 +6,7 @@ use carillon_sip::transaction::{self, ServerKey, response_flow};
 use carillon_sip::{Message, Method};
 
 use crate::calls::Slot;
+use crate::heirs::{HELD_MS, HeldRefusal};
 use crate::switch::Asker;
 use crate::{Notice, Switch};
 
@@ -92,7 +93,13 @@ impl Switch {
         };
         let invite = cseq.method == Method::Invite;
         if leg == LegId::CALLER && invite && self.is_heirs_to_refuse(slot, code) {
-            self.heirs.held.insert(slot.call.id(), (key, message));
+            let until_ms = self.now_ms + HELD_MS;
+            let refusal = HeldRefusal {
+                key,
+                message,
+                until_ms,
+            };
+            self.heirs.held.insert(slot.call.id(), refusal);
             return;
         }
         if leg == LegId::CALLER && invite && code > 100 {

@@ -75,7 +75,7 @@ impl Switch {
     ) {
         let Ok(Outcome::Call(outcome)) = outcome else {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
-            return;
+            return self.release_if_late(call);
         };
         if matches!(outcome, CallOutcome::Fenced { .. }) && self.talked_unknown(call) {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
