@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use carillon_call::{Call, Input, LegId, Output, Owner};
-use carillon_model::{CallEntry, CallId, DialogKey, EndpointId, Epoch, Flow, SiteId};
+use carillon_call::{Call, Input, Output, Owner};
+use carillon_model::{CallEntry, CallId, DialogKey, Epoch, Flow, SiteId};
 use carillon_sip::Message;
 use carillon_sip::transaction::{self, ClientKey, ServerKey, response_flow};
 
@@ -93,7 +93,7 @@ impl Slot {
     }
 
     /// Takes over what the call wants done.
-    fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         let mut outputs = self.call.take_outputs();
         match self.queue.is_empty() {
             true => self.queue = outputs,
@@ -346,79 +346,6 @@ impl Switch {
             };
             self.transactions.handle_input(self.now_ms, input);
             self.servers.insert(key, (slot.call.id(), leg));
-        }
-    }
-
-    /// Phones of a call that were reached by the sockets of a node which has gone are told where to find us.
-    pub(crate) fn relocate(&mut self, id: CallId) {
-        self.with_call(id, |switch, slot| {
-            let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
-            slot.call
-                .relocate(switch.now_ms, &mut switch.random, |flow| reach.way(flow));
-            slot.collect();
-            switch.note_lost(slot);
-        });
-    }
-
-    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer; not where
-    /// an heir may call them.
-    pub(crate) fn detour(&mut self, id: CallId) {
-        self.with_call(id, |switch, slot| {
-            if slot.is_stored() && !(switch.quorum && switch.may_inherit()) {
-                return;
-            }
-            let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
-            slot.call
-                .detour(switch.now_ms, &mut switch.random, |flow| reach.way(flow));
-            slot.collect();
-        });
-    }
-
-    fn note_lost(&mut self, slot: &Slot) {
-        if slot.call.lost().next().is_some() {
-            self.heirs.lost.insert(slot.call.id());
-        }
-    }
-
-    /// A phone has registered: perhaps one whose connection went with its node, in a call of ours.
-    pub(crate) fn look_for_lost(&mut self, endpoint: EndpointId) {
-        let Some(line) = self.state.line_of_endpoint(endpoint).map(|line| line.id) else {
-            return;
-        };
-        let ways: Vec<Flow> = self
-            .state
-            .live_bindings(endpoint, self.now_ms)
-            .map(|binding| binding.flow)
-            .filter(|flow| flow.transport.is_reliable() && !self.is_suspect(flow.node))
-            .collect();
-        let mut found = Vec::new();
-        self.heirs.lost.retain(|id| {
-            let Some(slot) = self.calls.get(*id) else {
-                return false;
-            };
-            let summary = slot.call.summary();
-            let mut still = 0;
-            for (leg, lost) in slot.call.lost() {
-                let party = if leg == LegId::CALLER {
-                    summary.caller.line
-                } else {
-                    summary.callee.line
-                };
-                let way = ways.iter().find(|way| {
-                    party == Some(line)
-                        && way.transport == lost.transport
-                        && way.peer.ip() == lost.peer.ip()
-                        && **way != lost
-                });
-                match way {
-                    Some(flow) => found.push((*id, leg, *flow)),
-                    None => still += 1,
-                }
-            }
-            still > 0
-        });
-        for (id, leg, flow) in found {
-            self.drive(id, Input::Found { leg, flow });
         }
     }
 

@@ -310,26 +310,4 @@ impl Switch {
         }
         self.say_again(id);
     }
-
-    /// Own calls with phones that were reached by the sockets of a node that has gone.
-    fn relocate_from(&mut self, node: NodeId) {
-        for id in self.calls_by_way_of(node) {
-            self.relocate(id);
-        }
-    }
-
-    /// Phones that are being called by the sockets of a node that has fallen silent, and may have heard nothing of it.
-    fn detour_around(&mut self, node: NodeId) {
-        for id in self.calls_by_way_of(node) {
-            self.detour(id);
-        }
-    }
-
-    fn calls_by_way_of(&self, node: NodeId) -> Vec<CallId> {
-        self.calls
-            .values()
-            .filter(|slot| slot.call.ways().any(|flow| flow.node == node))
-            .map(|slot| slot.call.id())
-            .collect()
-    }
 }

@@ -33,6 +33,7 @@ mod reach;
 mod receive;
 mod records;
 mod registrar;
+mod relocate;
 mod route;
 mod switch;
 mod tenure;
