@@ -139,6 +139,12 @@ impl Call {
             Input::Media(reply) => self.media_replied(turn, reply),
             Input::MediaEvent(event) => self.media_happened(turn, event),
             Input::Found { leg, flow } => self.found(turn, leg, flow),
+            Input::Unsent {
+                leg,
+                transaction,
+                flow,
+                advertised,
+            } => self.unsent(turn, leg, transaction, (flow, advertised)),
             Input::Hangup => self.hang_up(turn),
         }
         self.tell_of_ports(turn);

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::SocketAddr;
 
 use carillon_model::{CallRecord, Flow, MediaServerId};
 use carillon_protocol::{DirectionQuality, Local, Reason, SessionDescriptor};
@@ -66,6 +67,14 @@ pub enum Input {
     Found {
         leg: LegId,
         flow: Flow,
+    },
+    /// The INVITE of a contact was not sent, since nothing gets there by its flow: this one is a way, and our address on its
+    /// listener.
+    Unsent {
+        leg: LegId,
+        transaction: ClientKey,
+        flow: Flow,
+        advertised: SocketAddr,
     },
     /// Somebody with the right to do so ends the call.
     Hangup,

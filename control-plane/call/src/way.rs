@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use carillon_model::{Flow, Random};
 use carillon_sip::Name;
+use carillon_sip::transaction::ClientKey;
 
 use crate::call::Call;
 use crate::fork::{Fork, ForkState};
@@ -59,6 +60,30 @@ impl Call {
         }
         for index in moved {
             self.question(turn, index);
+        }
+    }
+
+    /// The INVITE of a fork has not left: it goes another way, with an INVITE that says so.
+    pub(crate) fn unsent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        leg: LegId,
+        key: ClientKey,
+        (flow, advertised): (Flow, SocketAddr),
+    ) {
+        let is_it = |fork: &Fork| {
+            let invite = fork.invite.as_ref().filter(|_| fork.leg == leg);
+            invite.is_some_and(|invite| invite.key == key)
+        };
+        let Some(index) = self.forks.iter().position(is_it) else {
+            return;
+        };
+        let fork = &mut self.forks[index];
+        fork.moved(flow, advertised);
+        match fork.is_alive() {
+            true => self.ring_anew(turn, index),
+            // Nobody wants it any more, and nobody has heard of it.
+            false => self.fork_refuses(turn, index, 487, None),
         }
     }
 

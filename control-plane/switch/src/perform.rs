@@ -32,6 +32,15 @@ impl Switch {
                     message,
                     flow,
                 } => {
+                    if let Some((flow, advertised)) = self.detour_of(slot, &message, &flow) {
+                        slot.inputs.push_back(Input::Unsent {
+                            leg,
+                            transaction,
+                            flow,
+                            advertised,
+                        });
+                        continue;
+                    }
                     self.clients
                         .insert(transaction, Asker::Leg(slot.call.id(), leg));
                     let input = transaction::Input::Request {

@@ -1,7 +1,10 @@
 //! Own calls whose phones were reached by the sockets of another node, when that one has gone or falls silent.
 
-use carillon_call::{Input, LegId};
+use std::net::SocketAddr;
+
+use carillon_call::{Input, LegId, Way};
 use carillon_model::{CallId, EndpointId, Flow, NodeId};
+use carillon_sip::{Message, Method};
 
 use crate::Switch;
 use crate::calls::Slot;
@@ -41,11 +44,11 @@ impl Switch {
         });
     }
 
-    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer; not where
-    /// an heir may call them.
+    /// Phones of a call that have not been heard yet are called by our own sockets where a node does not answer.
     fn detour(&mut self, id: CallId) {
         self.with_call(id, |switch, slot| {
-            if slot.is_stored() && !(switch.quorum && switch.may_inherit()) {
+            // What waits has not been sent, and is looked at when it is.
+            if slot.commits.is_blocked() || !switch.may_call_around(slot) {
                 return;
             }
             let reach = Reach::of(&switch.config, &switch.floating, switch.nodes_lost());
@@ -53,6 +56,29 @@ impl Switch {
                 .detour(switch.now_ms, &mut switch.random, |flow| reach.way(flow));
             slot.collect();
         });
+    }
+
+    /// How an INVITE that opens a dialog gets to a phone by the sockets of a node that does not answer, if not by those.
+    pub(crate) fn detour_of(
+        &self,
+        slot: &Slot,
+        message: &Message,
+        flow: &Flow,
+    ) -> Option<(Flow, SocketAddr)> {
+        let opens = message.method() == Some(&Method::Invite)
+            && message.to().is_ok_and(|to| to.tag().is_none());
+        if !opens || !self.nodes_down.contains(&flow.node) || !self.may_call_around(slot) {
+            return None;
+        }
+        match Reach::of(&self.config, &self.floating, self.nodes_lost()).way(flow) {
+            Way::Moved(flow, advertised) => Some((flow, advertised)),
+            Way::Same | Way::Lost => None,
+        }
+    }
+
+    /// Not where an heir may call the phone that does not hear us.
+    fn may_call_around(&self, slot: &Slot) -> bool {
+        !slot.is_stored() || (self.quorum && self.may_inherit())
     }
 
     pub(crate) fn note_lost(&mut self, slot: &Slot) {
