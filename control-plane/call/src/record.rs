@@ -1,9 +1,12 @@
-use carillon_model::{Billing, CallRecord, DirectionQuality};
+use carillon_model::{Billing, CallCause, CallRecord, CallStatus, DirectionQuality};
 use carillon_protocol as protocol;
 
 use crate::call::Call;
 use crate::media::CALLER;
 use crate::phase::Ending;
+
+/// Q.850: normal call clearing.
+const NORMAL_CLEARING: u8 = 16;
 
 impl Call {
     /// What the carrier that took it wants to be said; else the one that it came by.
@@ -13,6 +16,21 @@ impl Call {
         said.find(|billing| !billing.is_empty())
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// What an owner that loses the call to another knows of it: that two have talked until now. `None` where nobody has
+    /// answered. The other may never learn it, if the quorum was not there to take it down.
+    #[must_use]
+    pub fn testimony(&self, now_ms: u64) -> Option<CallRecord> {
+        let ending = Ending {
+            status: CallStatus::Answered,
+            cause: CallCause {
+                sip: 200,
+                q850: NORMAL_CLEARING,
+            },
+            at_ms: now_ms,
+        };
+        self.answered_at_ms.map(|_| self.record(ending))
     }
 
     /// What remains of the call.

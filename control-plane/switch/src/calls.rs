@@ -301,6 +301,7 @@ impl Switch {
         if self.records.contains(stored.id) || !self.may_resume(stored) {
             return false;
         }
+        self.records.retract(stored.id);
         let decoded = Call::decode(&stored.body)
             .ok()
             .filter(|call| call.id() == stored.id);
@@ -402,6 +403,7 @@ impl Switch {
         slot.lost = true;
         let call = slot.call.id();
         self.tell(Notice::CallFenced { call });
+        self.testify(slot);
         self.forsake_media(slot);
         self.note_fenced(call, slot.call.epoch());
         let clients: Vec<ClientKey> = self

@@ -10,11 +10,20 @@ use crate::{Notice, ProposalFailure, Switch};
 
 /// Time between two attempts.
 const RETRY_MS: u64 = 1_000;
+/// What is remembered of calls that others have taken is let go of where more records wait than this.
+const TESTIMONIES_MAX: usize = 1_000;
 
 /// Records that are not committed yet. They outlive their calls.
 pub(crate) struct Records {
-    waiting: BTreeMap<CallId, (Epoch, CallRecord)>,
+    waiting: BTreeMap<CallId, Waiting>,
     retries: BTreeSet<(u64, CallId)>,
+}
+
+struct Waiting {
+    epoch: Epoch,
+    record: CallRecord,
+    /// It tells how far the call had come when another node took it, and counts only where that one's says less.
+    testimony: bool,
 }
 
 impl Records {
@@ -25,12 +34,21 @@ impl Records {
         }
     }
 
+    /// Records of calls that have ended here.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        let waiting = self.waiting.values();
+        waiting.filter(|waiting| !waiting.testimony).count()
     }
 
+    /// The call has ended here.
     pub(crate) fn contains(&self, call: CallId) -> bool {
-        self.waiting.contains_key(&call)
+        let waiting = self.waiting.get(&call);
+        waiting.is_some_and(|waiting| !waiting.testimony)
+    }
+
+    /// The call is here again, and will say by itself what becomes of it.
+    pub(crate) fn retract(&mut self, call: CallId) {
+        self.waiting.remove(&call);
     }
 
     pub(crate) fn next_ms(&self) -> Option<u64> {
@@ -45,23 +63,44 @@ impl Switch {
             return;
         }
         slot.recorded = true;
+        self.submit(slot, record, false);
+    }
+
+    /// A call is lost to another node, which may not know that two have talked.
+    pub(crate) fn testify(&mut self, slot: &Slot) {
+        if slot.recorded || self.records.waiting.len() >= TESTIMONIES_MAX {
+            return;
+        }
+        if let Some(record) = slot.call.testimony(self.now_ms) {
+            self.submit(slot, record, true);
+        }
+    }
+
+    fn submit(&mut self, slot: &Slot, record: CallRecord, testimony: bool) {
         let call = slot.call.id();
         self.proposals.withdraw_value(call);
-        self.records
-            .waiting
-            .insert(call, (slot.call.epoch(), record));
+        // What is said by who has lost a call does not end it, in whichever epoch it is.
+        let epoch = match testimony {
+            true => Epoch(0),
+            false => slot.call.epoch(),
+        };
+        let waiting = Waiting {
+            epoch,
+            record,
+            testimony,
+        };
+        self.records.waiting.insert(call, waiting);
         self.propose_record(call);
     }
 
     fn propose_record(&mut self, call: CallId) {
-        let Some((epoch, record)) = self.records.waiting.get(&call) else {
+        let Some(waiting) = self.records.waiting.get(&call) else {
             return;
         };
-        let record = Box::new(record.clone());
         let command = Command::Call(CallCommand::End {
             id: call,
-            epoch: *epoch,
-            record,
+            epoch: waiting.epoch,
+            record: Box::new(waiting.record.clone()),
         });
         self.propose(command, Purpose::Record(call));
     }
@@ -82,20 +121,21 @@ impl Switch {
             return;
         }
         self.release_refusal(call, outcome == CallOutcome::Accepted);
-        if let Some((_, record)) = self.records.waiting.remove(&call)
+        if let Some(waiting) = self.records.waiting.remove(&call)
             && outcome == CallOutcome::Accepted
         {
             self.tell(Notice::CallRecorded {
-                record: Box::new(record),
+                record: Box::new(waiting.record),
             });
         }
     }
 
+    /// Two have talked in a call that goes on elsewhere, and its value there does not say so.
     fn talked_unknown(&self, call: CallId) -> bool {
         let own = self.records.waiting.get(&call);
-        let heirs = self.state.calls().get(&call);
-        own.is_some_and(|(_, record)| record.answered_at_ms.is_some())
-            && heirs.is_some_and(|call| call.summary.answered_at_ms.is_none())
+        let elsewhere = self.state.calls().get(&call);
+        own.is_some_and(|own| own.record.answered_at_ms.is_some())
+            && elsewhere.is_none_or(|call| call.summary.answered_at_ms.is_none())
     }
 
     pub(crate) fn records_due(&mut self) {

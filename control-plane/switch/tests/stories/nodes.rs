@@ -239,6 +239,52 @@ fn a_call_that_another_node_has_claimed_is_let_go() {
     .assert_eq(&office.ladder());
 }
 
+/// The quorum has heard of a call that rings, and its owner of an answer: another node ends it, and knows no better.
+#[test]
+fn what_a_node_knows_of_a_call_that_it_loses_gets_into_the_record() {
+    let mut office = Office::new(3);
+    office.settle_in(1);
+    office.call("alice", "102");
+    office.answer("bob", 180);
+    office.run(1_000);
+    let ringing = office.state.calls().values().next().unwrap().clone();
+    office.failing = Some(carillon_switch::ProposalFailure::NoQuorum);
+    office.answer("bob", 200);
+    office.run(300);
+    assert!(
+        office.phone("alice").dialog.is_some(),
+        "they talk, unprotected"
+    );
+    office.failing = None;
+    // The other node, beyond a cut.
+    office.apply(&carillon_model::Command::Lease(
+        carillon_model::LeaseCommand::Release {
+            resource: carillon_model::node_resource(NodeId(1)),
+            holder: NodeId(1),
+            epoch: carillon_model::Epoch(1),
+        },
+    ));
+    let commands = [
+        carillon_model::CallCommand::Claim {
+            id: ringing.id,
+            epoch: ringing.epoch,
+            by: NodeId(2),
+        },
+        carillon_model::CallCommand::End {
+            id: ringing.id,
+            epoch: ringing.epoch.next(),
+            record: Box::default(),
+        },
+    ];
+    for command in commands {
+        office.commit(&carillon_model::Command::Call(command));
+    }
+    office.run(2_000);
+    assert_eq!(office.state.records().len(), 1);
+    let record = office.state.records().values().next().unwrap().clone();
+    assert!(record.answered_at_ms.is_some() && record.caller.number == "101");
+}
+
 #[test]
 fn a_phone_whose_node_is_gone_is_called_by_the_node_that_has_the_call() {
     let mut office = Office::new(3);
