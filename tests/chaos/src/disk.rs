@@ -1,16 +1,21 @@
 //! A small disk for one node's data, which can be filled.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use carillon_testkit::TestLab;
+use rustix::fs::{FallocateFlags, fallocate};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::standstill::Standstill;
+
 /// What a node needs for a run, and little more.
 const SIZE: &str = "size=160m";
 /// What takes the room.
 const BALLAST: &str = "ballast";
+/// More than is ever reserved behind the end of a log.
+const RESERVE: u64 = 1 << 30;
 
 /// A file system in memory over a node's data folder, for as long as this value lives.
 #[derive(Debug)]
@@ -44,9 +49,9 @@ impl SmallDisk {
         self.folder.join(BALLAST)
     }
 
-    /// Writes until nothing more can be written.
-    pub(crate) fn fill(&self) -> Result<()> {
-        self.take_reserves()?;
+    /// Writes until nothing more can be written. `writer` is the process that has its data here.
+    pub(crate) fn fill(&self, writer: u32) -> Result<()> {
+        self.take_reserves(writer)?;
         let mut file = File::create(self.ballast()).context("begin to fill the disk")?;
         let mut block = vec![0x55; 1 << 20];
         while !block.is_empty() {
@@ -57,20 +62,19 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// A log has room reserved behind its end, which would last for minutes.
-    fn take_reserves(&self) -> Result<()> {
+    /// A log has room reserved behind its end, which would last for minutes. The writer stands still meanwhile: what it
+    /// appended after the look for the end would be cut out of its log, synced and acknowledged as it is.
+    fn take_reserves(&self, writer: u32) -> Result<()> {
+        let _still = Standstill::of(writer)?;
         let mut folders = vec![self.folder.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder)? {
                 let entry = entry?;
-                let (path, about) = (entry.path(), entry.metadata()?);
-                if about.is_dir() {
+                let path = entry.path();
+                if entry.file_type()?.is_dir() {
                     folders.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "log") {
-                    run(Command::new("fallocate")
-                        .args(["--punch-hole", "--length", "1GiB", "--offset"])
-                        .arg(about.len().to_string())
-                        .arg(&path))?;
+                    take_reserve(&path)?;
                 }
             }
         }
@@ -89,6 +93,24 @@ impl Drop for SmallDisk {
             eprintln!("chaos: {error:#}");
         }
     }
+}
+
+fn take_reserve(log: &Path) -> Result<()> {
+    let file = File::options().write(true).open(log)?;
+    let end = file.metadata()?.len();
+    fallocate(
+        &file,
+        FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE,
+        end,
+        RESERVE,
+    )
+    .with_context(|| format!("take what is reserved behind {}", log.display()))?;
+    ensure!(
+        file.metadata()?.len() == end,
+        "{} grew while its reserve was taken: it may have lost what was acknowledged",
+        log.display()
+    );
+    Ok(())
 }
 
 fn unmount(folder: &Path) -> Result<()> {

@@ -12,6 +12,7 @@ mod load;
 mod record;
 mod run;
 mod stage;
+mod standstill;
 mod table;
 mod trunk;
 

@@ -105,7 +105,13 @@ impl Stage {
     }
 
     pub(crate) fn fill_disk(&self) -> Result<()> {
-        self.disk.as_ref().context("a small disk")?.fill()
+        let disk = self.disk.as_ref().context("a small disk")?;
+        let name = self.name(disk.node);
+        let mut processes = self.lab.lab.processes();
+        let (_, writer) = processes
+            .find(|(process, _)| *process == name)
+            .with_context(|| format!("there is no process {name}"))?;
+        disk.fill(writer)
     }
 
     pub(crate) fn empty_disk(&self) -> Result<()> {
