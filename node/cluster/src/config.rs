@@ -126,6 +126,9 @@ impl Timing {
             // A leader sends entries before its own disk has them. If it came back as the leader of the same term
             // after losing them, it would give their places to others: two entries with one id.
             enable_leader_restore: Some(false),
+            // A follower whose disk has lost what it had acknowledged gets it again. openraft would otherwise offer it the
+            // next entry for ever, without a pause and without a word, and it would answer that the one before is missing.
+            allow_log_reversion: Some(true),
             backoff: "50ms 100ms 200ms ...1s".to_owned(),
             ..openraft::Config::default()
         }

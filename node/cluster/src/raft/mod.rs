@@ -1,5 +1,6 @@
 //! The adaptors between openraft and this crate. Only this folder names openraft's storage and network traits.
 
+mod acknowledged;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod network;

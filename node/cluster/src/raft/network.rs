@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use carillon_link::{FrameReceiver, FrameSender, LinkError, NodeId};
+use carillon_telemetry::RaftMetrics;
 use futures_util::{Stream, StreamExt, stream};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{
@@ -24,6 +25,7 @@ use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::acknowledged::Acknowledged;
 use super::types::{Member, TypeConfig};
 use crate::codec::{decode, encode};
 use crate::message::{Kind, Message};
@@ -66,6 +68,7 @@ pub(crate) struct Network<T> {
     pub(crate) transport: T,
     pub(crate) store: Arc<dyn LogStore>,
     pub(crate) addresses: Addresses,
+    pub(crate) metrics: RaftMetrics,
 }
 
 pub(crate) struct Client<T> {
@@ -74,6 +77,7 @@ pub(crate) struct Client<T> {
     transport: T,
     store: Arc<dyn LogStore>,
     addresses: Addresses,
+    acknowledged: Acknowledged,
     /// Heartbeats go by calls of their own: entries in front of them must not delay them.
     streams: bool,
 }
@@ -90,6 +94,7 @@ impl<T: Transport> Network<T> {
             transport: self.transport.clone(),
             store: self.store.clone(),
             addresses: self.addresses.clone(),
+            acknowledged: Acknowledged::nothing(node, self.metrics.clone()),
             streams,
         }
     }
@@ -174,11 +179,19 @@ impl<R: Runtime, T: Transport> RaftNetworkV2<TypeConfig<R>> for Client<T> {
             return stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
+            let acknowledged = self.acknowledged.clone();
             let opened = self.transport.open_append(self.destination()).await;
-            match opened.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))? {
-                None => stream_append_sequential(self, input, option).await,
-                Some((sender, receiver)) => Ok(pipelined::<R, S>(input, sender, receiver)),
-            }
+            let answers =
+                match opened.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))? {
+                    None => stream_append_sequential(self, input, option).await?,
+                    Some((sender, receiver)) => pipelined::<R, S>(input, sender, receiver),
+                };
+            let noted = answers.inspect(move |answer| {
+                if let Ok(answer) = answer {
+                    acknowledged.note::<R>(answer);
+                }
+            });
+            Ok(noted.boxed())
         })
     }
 

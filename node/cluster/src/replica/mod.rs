@@ -121,6 +121,7 @@ impl<M: Replicated, R: Runtime, T: Transport> Replica<M, R, T> {
             transport: transport.clone(),
             store: store.clone(),
             addresses: addresses.clone(),
+            metrics: metrics.clone(),
         };
         let raft = Raft::new(
             settings.node,

@@ -1,9 +1,12 @@
-//! A node whose disk fails leaves duty; the others go on.
+//! A node whose disk fails leaves duty; the others go on. One whose disk lied gets what it has lost.
 
 use carillon_cluster::testing::Registers;
-use carillon_cluster::{ProposeError, Role};
+use carillon_cluster::{Config, Entry, LogStore, MemoryStore, ProposeError, Role};
+use carillon_telemetry::Metrics;
 
-use super::nodes::{eventually, in_time, insist, set, take_leader, three};
+use super::nodes::{
+    PATIENCE, config, eventually, in_time, insist, joiner, set, start, start_on, take_leader, three,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_with_a_full_disk_acknowledges_nothing_and_is_replaced() {
@@ -52,4 +55,51 @@ async fn a_follower_with_a_broken_disk_does_not_count_for_the_quorum() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_whose_disk_has_lost_what_it_acknowledged_gets_it_again() {
+    let metrics = Metrics::new().raft;
+    let cluster = "test".to_owned();
+    let leader = start::<Registers>(Config {
+        metrics: metrics.clone(),
+        ..config("a", Entry::Found { cluster })
+    })
+    .await;
+    let second = joiner("b", &leader.cluster).await;
+    let token = leader.cluster.issue_token(PATIENCE).await.unwrap();
+    let joining = config("c", Entry::Join(token));
+    let third = start_on::<Registers>(joining, MemoryStore::lying()).await;
+    third.store.flush();
+    for value in 1..=5 {
+        insist(&leader.cluster, set("x", value)).await;
+        in_time(
+            "replication",
+            third
+                .cluster
+                .until(|state| state.values.get("x") == Some(&value)),
+        )
+        .await;
+    }
+    third.cluster.stop().await;
+    let had = third.store.last().unwrap().unwrap().index;
+    let left = third.store.after_power_cut();
+    assert!(left.last().unwrap().unwrap().index < had);
+    insist(&leader.cluster, set("x", 6)).await;
+    let ignored = Entry::Found {
+        cluster: "ignored".to_owned(),
+    };
+    let third = start_on::<Registers>(config("c", ignored), left).await;
+    in_time(
+        "what was lost",
+        third
+            .cluster
+            .until(|state| state.values.get("x") == Some(&6)),
+    )
+    .await;
+    assert!(leader.leads());
+    assert_eq!(metrics.log_losses.value(), 1);
+    // It counts for the quorum again.
+    second.cluster.stop().await;
+    insist(&leader.cluster, set("x", 7)).await;
 }

@@ -35,7 +35,10 @@ pub(crate) fn config(name: &str, entry: Entry) -> Config {
 }
 
 pub(crate) async fn start<M: Replicated>(config: Config) -> Node<M> {
-    let store = MemoryStore::new();
+    start_on(config, MemoryStore::new()).await
+}
+
+pub(crate) async fn start_on<M: Replicated>(config: Config, store: MemoryStore) -> Node<M> {
     let cluster = Cluster::start(config, Arc::new(store.clone()))
         .await
         .unwrap();

@@ -27,6 +27,8 @@ pub struct RaftMetrics {
     pub snapshots_installed: Counter,
     /// Nodes whose state hash differed at the same index: always 0, or a defect.
     pub state_mismatches: Counter,
+    /// Nodes that lost what they had acknowledged to this leader: always 0, or a disk that cannot be trusted.
+    pub log_losses: Counter,
     /// 0 once the disk refused a write: the node is out of duty.
     pub storage_healthy: Gauge,
     proposals: Counters,
@@ -86,6 +88,10 @@ impl RaftMetrics {
             state_mismatches: counter(
                 "carillon_raft_state_mismatches_total",
                 "State hashes that differed between nodes at the same index.",
+            ),
+            log_losses: counter(
+                "carillon_raft_log_losses_total",
+                "Times that a node had lost entries that it had acknowledged to this leader.",
             ),
             storage_healthy: gauge(
                 "carillon_raft_storage_healthy",
