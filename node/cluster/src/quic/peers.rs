@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use carillon_link::{Connection, Endpoint, FrameReceiver, FrameSender, NodeId, Peer, Service};
+use carillon_link::{
+    Connection, Endpoint, FrameReceiver, FrameSender, LinkError, NodeId, Peer, Service,
+};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
@@ -18,6 +20,8 @@ use crate::transport::{CallError, Destination, SnapshotOffer, Transport};
 const PRIORITY_APPEND: i32 = 10;
 /// Handshakes slow down with each packet that is lost: after so long a fresh one is sooner there.
 const DIAL_LIMIT: Duration = Duration::from_secs(1);
+/// A peer that lets no stream begin for so long does not take any.
+const OPEN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A dial under way, for all who wait for it.
 type Dial = Shared<BoxFuture<'static, Result<Connection, CallError>>>;
@@ -92,6 +96,22 @@ async fn dial(endpoint: Endpoint, to: Destination) -> Result<Connection, CallErr
     }
 }
 
+/// Opens a stream for more than one message each way.
+pub(super) async fn open(
+    connection: &Connection,
+    priority: i32,
+    header: &Message,
+) -> Result<(FrameSender, FrameReceiver), LinkError> {
+    let opening = async {
+        let (mut sender, receiver) = connection.open().await?;
+        sender.set_priority(priority);
+        sender.send(header.to_frame()).await?;
+        Ok((sender, receiver))
+    };
+    let opened = tokio::time::timeout(OPEN_LIMIT, opening).await;
+    opened.unwrap_or(Err(LinkError::Timeout))
+}
+
 pub(super) fn not_reached(error: impl std::fmt::Display) -> CallError {
     CallError::NotReached(error.to_string())
 }
@@ -132,11 +152,9 @@ impl Transport for QuicTransport {
         to: Destination,
     ) -> Result<Option<(FrameSender, FrameReceiver)>, CallError> {
         let connection = self.connection(to).await?;
-        let (mut sender, receiver) = connection.open().await.map_err(not_reached)?;
-        sender.set_priority(PRIORITY_APPEND);
         let header = Message::new(Kind::AppendStream, Bytes::new());
-        sender.send(header.to_frame()).await.map_err(not_reached)?;
-        Ok(Some((sender, receiver)))
+        let opened = open(&connection, PRIORITY_APPEND, &header);
+        Ok(Some(opened.await.map_err(not_reached)?))
     }
 }
 
@@ -177,6 +195,27 @@ mod tests {
         );
         let another = tokio::time::timeout(Duration::from_millis(50), there.accept());
         assert!(another.await.is_err(), "and there is no other");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_lets_no_stream_begin_is_not_waited_for() {
+        let authority = Authority::generate("test").unwrap();
+        let (here, there) = (endpoint(&authority, 1), endpoint(&authority, 2));
+        let to = Destination {
+            node: NodeId(2),
+            address: there.local_address().unwrap(),
+        };
+        let accepted = tokio::spawn(async move { there.accept().await.unwrap().establish().await });
+        let transport = QuicTransport::new(here);
+        let connection = transport.connection(to).await.unwrap();
+        let _accepted = accepted.await.unwrap().unwrap();
+        let mut streams = Vec::new();
+        while let Some(stream) = connection.open().now_or_never() {
+            streams.push(stream.unwrap());
+        }
+        assert!(!streams.is_empty());
+        let opened = transport.open_append(to).await;
+        assert!(matches!(opened, Err(CallError::NotReached(_))));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use carillon_link::{Connection, FrameReceiver, FrameSender, LinkError, NodeId};
 use serde::{Deserialize, Serialize};
 
+use super::peers;
 use crate::codec::{decode, encode};
 use crate::message::{Kind, Message};
 use crate::replica::Replica;
@@ -32,11 +33,8 @@ pub(super) async fn send(
     connection: &Connection,
     offer: SnapshotOffer,
 ) -> Result<Bytes, LinkError> {
-    let (mut sender, mut receiver) = connection.open().await?;
-    sender.set_priority(PRIORITY);
-    sender
-        .send(Message::new(Kind::Snapshot, offer.header.clone()).to_frame())
-        .await?;
+    let header = Message::new(Kind::Snapshot, offer.header.clone());
+    let (mut sender, mut receiver) = peers::open(connection, PRIORITY, &header).await?;
     let mut state = offer.state.clone();
     while !state.is_empty() {
         let piece = state.split_to(PIECE_OCTETS.min(state.len()));

@@ -305,6 +305,8 @@ where
         unanswered.fetch_add(1, Ordering::Relaxed);
         sender.send(encode(&request)).await?;
     }
+    // That the peer ends its side is the last answer.
+    unanswered.fetch_add(1, Ordering::Relaxed);
     sender.finish();
     Ok(())
 }
@@ -314,8 +316,10 @@ async fn next_answer<R: Runtime>(
     unanswered: &AtomicUsize,
 ) -> Result<Option<StreamAppendResult<TypeConfig<R>>>, RPCError<TypeConfig<R>>> {
     loop {
+        let waited_for = unanswered.load(Ordering::Relaxed);
         match R::within(APPEND_STALL, receiver.recv()).await {
-            None if unanswered.load(Ordering::Relaxed) == 0 => {}
+            // What was sent meanwhile has not had its time yet.
+            None if waited_for == 0 => {}
             None => return Err(broken::<R>(&LinkError::Timeout)),
             Some(Err(error)) => return Err(broken::<R>(&error)),
             Some(Ok(None)) => return Ok(None),
