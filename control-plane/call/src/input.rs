@@ -136,6 +136,8 @@ pub enum Output {
         message: Message,
         flow: Flow,
     },
+    /// A request of ours that is out is not to be repeated any more, and nothing that answers it is ours.
+    Abandon { transaction: ClientKey },
     /// The ACK of a 2xx, Via complete, sent without transaction.
     Ack {
         leg: LegId,

@@ -7,8 +7,9 @@ use carillon_sip::Name;
 use carillon_sip::transaction::ClientKey;
 
 use crate::call::Call;
+use crate::exchange::{Exchange, Stage};
 use crate::fork::{Fork, ForkState};
-use crate::leg::{Incoming, Leg};
+use crate::leg::{Incoming, Leg, Purpose, Sent};
 use crate::refresh::{Refresh, Renew};
 use crate::turn::{Turn, contact};
 use crate::{LegId, Output, Target};
@@ -36,6 +37,7 @@ impl Call {
             return;
         }
         self.put(Output::Commit);
+        legs.iter().for_each(|leg| self.withdraw(turn, *leg));
         if self.callee_leg().is_some() {
             self.renew_some(turn, Renew::Owner, |leg| legs.contains(&leg.id));
         }
@@ -43,6 +45,34 @@ impl Call {
             self.question(turn, index);
         }
         self.fire_due(turn);
+    }
+
+    /// What was asked of a peer by a way that is no more says that we are where we are not: it is not repeated by another
+    /// way, and asked anew.
+    fn withdraw(&mut self, turn: &Turn<'_>, leg: LegId) {
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        let asks = |sent: &mut Sent| match sent.purpose {
+            Purpose::Exchange | Purpose::Refresh | Purpose::Probe => true,
+            Purpose::Relay | Purpose::Prack | Purpose::Cancel | Purpose::Bye => false,
+        };
+        let withdrawn: Vec<Sent> = side.sent.extract_if(.., asks).collect();
+        if side.refresh == Refresh::Sent {
+            side.refresh = Refresh::Idle;
+        }
+        let concerns =
+            |exchange: &&mut Exchange| exchange.to == leg && exchange.stage == Stage::Asking;
+        if let Some(exchange) = self.exchange.as_mut().filter(concerns) {
+            exchange.stage = Stage::Waiting {
+                retry_at_ms: turn.now_ms,
+            };
+        }
+        for sent in withdrawn {
+            self.put(Output::Abandon {
+                transaction: sent.key,
+            });
+        }
     }
 
     /// A node by whose sockets phones were called does not answer; it may be there all the same. Phones that have said

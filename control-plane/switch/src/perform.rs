@@ -65,6 +65,11 @@ impl Switch {
                     };
                     self.transactions.handle_input(self.now_ms, input);
                 }
+                Output::Abandon { transaction } => {
+                    self.clients.remove(&transaction);
+                    let input = transaction::Input::AbandonClient { key: transaction };
+                    self.transactions.handle_input(self.now_ms, input);
+                }
                 Output::Ack {
                     leg: _,
                     message,

@@ -36,6 +36,69 @@ fn both_phones_are_told_of_the_new_address() {
     );
 }
 
+/// He is told of the new address by the sockets of a node that is dead, as is the Contact that he would follow.
+#[test]
+fn who_was_reached_by_a_node_that_died_as_well_is_told_anew() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    stage.media_moves();
+    stage.picks_up(ALICE);
+    stage.node_of_phone_dies(BOB);
+    let invite = stage.last_request(BOB, &Method::Invite);
+    let contact = invite.headers.text(Name::Contact);
+    assert_eq!(contact, Some("<sip:10.77.1.2:5060>"));
+    stage.picks_up(BOB);
+    assert!(stage.call.is_media_settled() && !stage.call.is_one_way());
+    expect![[r#"
+        6000   alice and bob talk
+        6000   - media server 2 takes the call
+        6000   - commit
+        6000   alice <- INVITE 1 [Session-Expires: 1800;refresher=uas] [Min-SE: 90] {v2 10.77.2.1:20000 8 101 sendrecv}
+        6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:20002 8 101 sendrecv}
+        6000   alice -> 200 1 INVITE {v1 10.77.3.1:4000 8 101 sendrecv}
+        6000   alice <- ACK 1
+        6000   - commit lazily
+        6000   - the node dies by which bob was reached
+        6000   - commit
+        6000   - abandons a request
+        6000   - commit
+        6000   bob <- INVITE 3 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:20002 8 101 sendrecv}
+        6000   bob -> 200 3 INVITE {v1 10.77.3.11:4010 8 101 sendrecv}
+        6000   bob <- ACK 3
+        6000   - commit lazily
+    "#]].assert_eq(&stage.ladder);
+}
+
+/// Her hold was on its way to him.
+#[test]
+fn what_was_asked_by_way_of_a_node_that_died_is_asked_anew() {
+    let mut stage = Stage::new(Policy::default(), true);
+    stage.talk();
+    stage.changes(ALICE, Method::Invite, "sendonly");
+    stage.node_of_phone_dies(BOB);
+    stage.agrees(BOB, &Method::Invite, "recvonly");
+    stage.acks(ALICE);
+    stage.wait(2_000);
+    expect![[r#"
+        6000   alice and bob talk
+        6000   alice -> INVITE 2 {v2 10.77.3.1:4000 8 101 sendonly}
+        6000   - commit
+        6000   bob <- INVITE 2 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+        6000   - the node dies by which bob was reached
+        6000   - commit
+        6000   - abandons a request
+        6000   - commit
+        6000   bob <- INVITE 3 [Session-Expires: 1800;refresher=uac] [Min-SE: 90] {v2 10.77.2.1:10002 8 101 sendonly}
+        6000   bob -> 200 3 INVITE {v2 10.77.3.11:4010 8 101 recvonly}
+        6000   bob <- ACK 3
+        6000   - media r3 0=10.77.3.1:4000 RecvOnly, 1=10.77.3.11:4010 SendOnly (0>1 1>0)
+        6000   - commit
+        6000   alice <- 200 2 INVITE [Require: timer] [Session-Expires: 1800;refresher=uac] {v2 10.77.2.1:10000 8 101 recvonly}
+        6000   alice -> ACK 2
+        6000   - commit lazily
+    "#]].assert_eq(&stage.ladder);
+}
+
 #[test]
 fn who_is_busy_with_a_request_of_its_own_is_asked_again() {
     let story = |stage: &mut Stage| {

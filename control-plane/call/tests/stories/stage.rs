@@ -284,6 +284,7 @@ impl Stage {
                 }
                 self.phones[phone].is_asked(leg, transaction, message);
             }
+            Output::Abandon { .. } => self.note("- abandons a request"),
             Output::Adopt { leg, .. } => self.note(&format!("- adopts the INVITE of leg {leg}")),
             Output::Ack { message, flow, .. } => {
                 let phone = self.phone_at(flow.peer);
@@ -388,6 +389,28 @@ impl Stage {
         if let Some(input) = self.media_reply(descriptor) {
             self.feed(input);
         }
+    }
+
+    /// A phone was reached by the sockets of a node that dies; the owner lives, and reaches it by its own.
+    pub(crate) fn node_of_phone_dies(&mut self, phone: usize) {
+        let name = self.phones[phone].name.clone();
+        self.note(&format!("- the node dies by which {name} was reached"));
+        let (peer, advertised) = (
+            self.phones[phone].address,
+            "10.77.1.2:5060".parse().unwrap(),
+        );
+        let (now_ms, random) = (self.now_ms, &mut self.random);
+        self.call.relocate(now_ms, random, |flow| {
+            let moved = Flow {
+                local: advertised,
+                ..*flow
+            };
+            match flow.peer == peer {
+                true => Way::Moved(moved, advertised),
+                false => Way::Same,
+            }
+        });
+        self.drain();
     }
 
     /// The node dies together with the media server, and another node goes on.
