@@ -136,15 +136,15 @@ impl Worker {
 
     /// Runs until it is told to stop.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let mut buffer = [0; MAX_PACKET_OCTETS];
+        let mut round = Round::new();
         let mut tick = Tick::default();
         loop {
             let ready = self.io.wait(self.timeout())?;
             let now_us = self.now_us();
-            let mut packets = 0;
-            while let Some(received) = self.io.receive(&mut buffer) {
-                packets += 1;
-                self.relay(now_us, received, &mut buffer[..received.octets]);
+            round.fill(&mut self.io);
+            let packets = round.received.len();
+            for (received, octets) in round.packets() {
+                self.relay(now_us, received, octets);
             }
             if self.obey(now_us) {
                 return Ok(());
@@ -291,6 +291,40 @@ impl Worker {
             }
             other => Some(other),
         }
+    }
+}
+
+/// The packets of one round. They are all taken in before the first goes out: what the kernel does to receive and what it does to send
+/// take turns seldom, and who listens to several of them wakes once.
+struct Round {
+    octets: Vec<[u8; MAX_PACKET_OCTETS]>,
+    received: Vec<Received>,
+}
+
+impl Round {
+    fn new() -> Self {
+        Self {
+            // Pages that no round has needed yet take no memory.
+            octets: vec![[0; MAX_PACKET_OCTETS]; MAX_ROUND],
+            received: Vec::with_capacity(MAX_ROUND),
+        }
+    }
+
+    /// Takes in what has come.
+    fn fill(&mut self, io: &mut impl PacketIo) {
+        self.received.clear();
+        for octets in &mut self.octets {
+            let Some(received) = io.receive(octets) else {
+                return;
+            };
+            self.received.push(received);
+        }
+    }
+
+    fn packets(&mut self) -> impl Iterator<Item = (Received, &mut [u8])> {
+        let received = self.received.iter().copied();
+        let packets = received.zip(&mut self.octets);
+        packets.map(|(received, octets)| (received, &mut octets[..received.octets]))
     }
 }
 
