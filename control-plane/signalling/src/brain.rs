@@ -13,7 +13,7 @@ use carillon_switch::{Input, Output, ProposalFailure, Server, ServerWay, Switch}
 use carillon_telephony::Telephony;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::addresses::Addresses;
 use crate::brain::observe::Observer;
@@ -28,6 +28,9 @@ use crate::sockets::{Inbound, Sockets};
 const MESSAGES_PER_TURN: usize = 64;
 /// How often the brain looks at its quorum, its peers and its clocks.
 const TICK: Duration = Duration::from_millis(50);
+/// Between two wake-ups for what is due: a call leaves a dozen deadlines behind, most of which find nothing to do any more, and those of
+/// many calls are looked at together.
+const TIMEOUT_INTERVAL: Duration = Duration::from_millis(10);
 /// Between two looks of the leader at what is to be done for all.
 const DUTY_INTERVAL_MS: u64 = 2_000;
 
@@ -104,6 +107,8 @@ pub(crate) struct Brain {
     orders: mpsc::Receiver<Order>,
     observer: Observer,
     tick: Interval,
+    /// When the switch was last told that time has passed.
+    timed_out: Instant,
     quorum: bool,
     next_sweep_ms: u64,
     next_announcement_ms: u64,
@@ -137,6 +142,7 @@ impl Brain {
             orders: parts.orders,
             observer,
             tick,
+            timed_out: Instant::now(),
             quorum: true,
             next_sweep_ms: 0,
             next_announcement_ms: 0,
@@ -162,7 +168,8 @@ impl Brain {
         let deadline = self
             .switch
             .poll_timeout()
-            .map(|at_ms| self.clock.instant(at_ms));
+            .map(|at_ms| self.clock.instant(at_ms))
+            .map(|at| at.max(self.timed_out + TIMEOUT_INTERVAL));
         let due = async {
             match deadline {
                 Some(at) => sleep_until(at).await,
@@ -210,6 +217,7 @@ impl Brain {
             Action::Address(said) => self.input(said),
             Action::Resolved(server, ways) => self.input(Input::Resolved { server, ways }),
             Action::Timeout => {
+                self.timed_out = Instant::now();
                 self.switch.handle_timeout(self.clock.now_ms());
                 self.drain();
             }
