@@ -1,5 +1,6 @@
 //! SIP over datagrams.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,19 +22,28 @@ pub(crate) async fn receive(sockets: Arc<Sockets>, socket: Arc<UdpSocket>, local
             tracing::error!(%error, "a UDP listener broke");
             return;
         }
-        for _ in 0..DATAGRAMS_PER_TURN_MAX {
-            match socket.try_recv_from(&mut buffer) {
-                Ok((octets, peer)) => {
-                    // Its own memory: a call keeps parts of its INVITE and must not hold on to others'.
-                    let bytes = Bytes::copy_from_slice(&buffer[..octets]);
-                    receive_one(&sockets, &socket, local, peer, bytes);
-                }
-                // The peer's ICMP answer to an earlier datagram of ours, or nothing to read.
-                Err(_) => break,
-            }
+        if take(&sockets, &socket, local, &mut buffer) {
+            // Others have their turn as well. Who yields has the runtime look at all sockets anew: not to be done for each datagram.
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     }
+}
+
+/// Takes what has come, a turn of it at most; says whether there may be more.
+fn take(sockets: &Arc<Sockets>, socket: &UdpSocket, local: SocketAddr, buffer: &mut [u8]) -> bool {
+    for _ in 0..DATAGRAMS_PER_TURN_MAX {
+        match socket.try_recv_from(buffer) {
+            Ok((octets, peer)) => {
+                // Its own memory: a call keeps parts of its INVITE and must not hold on to others'.
+                let bytes = Bytes::copy_from_slice(&buffer[..octets]);
+                receive_one(sockets, socket, local, peer, bytes);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            // The peer's ICMP answer to an earlier datagram of ours.
+            Err(_) => return true,
+        }
+    }
+    true
 }
 
 fn receive_one(
