@@ -10,6 +10,9 @@ const PLAIN: u8 = 1;
 /// Octets of a call before they are compressed. What says that it is more is not a call.
 const PLAIN_OCTETS_MAX: usize = 4 * 1024 * 1024;
 
+/// Room for most calls, so that the octets do not move while they are written.
+const PLAIN_OCTETS_USUAL: usize = 16 * 1024;
+
 /// The version, and how long it is without compression.
 const HEAD: usize = 5;
 
@@ -33,7 +36,8 @@ impl Call {
     /// phone has said more than once. What waits to be polled is not in it.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let plain = rmp_serde::to_vec_named(self).expect("a call is plain data");
+        let mut plain = Vec::with_capacity(PLAIN_OCTETS_USUAL);
+        rmp_serde::encode::write_named(&mut plain, self).expect("a call is plain data");
         let size = u32::try_from(plain.len()).expect("a call is far below 4 GiB");
         let mut octets = vec![0; HEAD + get_maximum_output_size(plain.len())];
         octets[0] = VERSION;
