@@ -148,8 +148,8 @@ impl Switch {
     /// A call in set-up may have an heir that rings its phones: what they answer to that here is no refusal of theirs. It
     /// waits until the cluster has taken our record of the call. Only who gives up by itself hears so at once.
     fn is_heirs_to_refuse(&self, slot: &Slot, code: u16) -> bool {
-        let set_up = slot.call.summary().answered_at_ms.is_none();
-        code >= 300 && code != 487 && set_up && slot.is_stored() && !self.is_tenured()
+        let refuses = code >= 300 && code != 487 && slot.is_stored() && !self.is_tenured();
+        refuses && slot.call.summary().answered_at_ms.is_none()
     }
 
     fn note_progress(&mut self, slot: &mut Slot, code: u16) {
