@@ -8,7 +8,7 @@ use carillon_model::{
 };
 use carillon_switch::{Distrust, Leaving, Notice, Switch};
 use carillon_telemetry::metrics::{AuthFailure, CallResult, Direction, Moved};
-use carillon_telemetry::{Metrics, call_span};
+use carillon_telemetry::{Metrics, call_span, traces_are_collected};
 use tokio::sync::watch;
 use tracing::Span;
 
@@ -210,6 +210,10 @@ impl Observer {
 
     /// Commands go to the quorum: a span in the trace of each call among them, to be kept until they are committed.
     pub(crate) fn proposing(&self, command: &Command) -> Vec<Span> {
+        // No line is written in it: only a trace shows it.
+        if !traces_are_collected() {
+            return Vec::new();
+        }
         let commands = match command {
             Command::Batch(commands) => commands.as_slice(),
             alone => std::slice::from_ref(alone),
