@@ -14,6 +14,8 @@ use crate::stream::Relayed;
 
 /// Calls and registrations go to this node, so it owns them.
 const OWNER: usize = 1;
+/// Longer than all stages together.
+const REGISTERED_S: u32 = 3_600;
 
 pub(crate) struct Carillon {
     lab: TestLab,
@@ -74,7 +76,13 @@ impl Carillon {
     /// The phones of this number and the next. The second is registered: what that takes is not a call's.
     pub(crate) fn couple(&self, number: u32) -> Result<Couple> {
         let mut callee = self.lab.phone(number + 1, OWNER)?;
-        callee.register()?;
+        let answer = callee.try_register(REGISTERED_S)?;
+        ensure!(
+            answer.status() == Some(200),
+            "line {} is not registered: {:?}",
+            number + 1,
+            answer.status()
+        );
         Ok(Couple {
             number,
             caller: self.lab.phone(number, OWNER)?,
