@@ -38,6 +38,21 @@ impl Call {
         }
     }
 
+    /// Who asks for something within the dialog has had the 2xx that opened it, wherever its ACK has gone: to an owner that
+    /// had no time to take it down, perhaps.
+    pub(crate) fn acknowledged_evidently(&mut self, turn: &mut Turn<'_>, leg: LegId) {
+        let Some(side) = self.legs.get_mut(&leg) else {
+            return;
+        };
+        if let Incoming::Unacked(unacked) = &side.incoming
+            && unacked.asked.opens_dialog()
+            && !unacked.offered
+        {
+            side.incoming = Incoming::Idle;
+            self.release_at_last(turn, leg);
+        }
+    }
+
     /// The ACK brings the answer to an offer of the other side, whose 2xx has waited for it.
     fn answer_acknowledged(&mut self, turn: &mut Turn<'_>, from: LegId, to: LegId, ack: &Message) {
         let passed = answer(ack)

@@ -13,6 +13,7 @@ use crate::turn::Turn;
 
 impl Call {
     pub(crate) fn reinvited(&mut self, turn: &mut Turn<'_>, leg: LegId, received: &Received) {
+        self.acknowledged_evidently(turn, leg);
         if let Some(busy) = self.busy(turn, leg) {
             self.decline(leg, received, &busy);
             return;
@@ -46,6 +47,7 @@ impl Call {
     }
 
     pub(crate) fn updated(&mut self, turn: &mut Turn<'_>, leg: LegId, received: &Received) {
+        self.acknowledged_evidently(turn, leg);
         let changes = !received.message.body.is_empty();
         let answered = self
             .legs
