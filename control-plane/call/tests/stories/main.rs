@@ -24,6 +24,7 @@ mod properties;
 mod refuse;
 mod rules;
 mod timer;
+mod unacked;
 
 use carillon_call::Policy;
 use expect_test::Expect;
