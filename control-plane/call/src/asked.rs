@@ -86,12 +86,12 @@ impl Asked {
         response
     }
 
-    /// To as the request had it.
     /// It came from outside of any dialog: its To has no tag.
     pub(crate) fn opens_dialog(&self) -> bool {
         self.head.to().is_ok_and(|to| to.tag().is_none())
     }
 
+    /// To as the request had it.
     pub(crate) fn to(&self) -> Bytes {
         self.head.headers.get(Name::To).cloned().unwrap_or_default()
     }

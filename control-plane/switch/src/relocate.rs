@@ -65,9 +65,12 @@ impl Switch {
         message: &Message,
         flow: &Flow,
     ) -> Option<(Flow, SocketAddr)> {
+        if !self.nodes_down.contains(&flow.node) || !self.may_call_around(slot) {
+            return None;
+        }
         let opens = message.method() == Some(&Method::Invite)
             && message.to().is_ok_and(|to| to.tag().is_none());
-        if !opens || !self.nodes_down.contains(&flow.node) || !self.may_call_around(slot) {
+        if !opens {
             return None;
         }
         match Reach::of(&self.config, &self.floating, self.nodes_lost()).way(flow) {
