@@ -205,7 +205,7 @@ impl Switch {
             .handle_input(self.now_ms, &mut self.random, Input::Hangup);
         self.abandon_media(slot);
         let record = self.last_record(slot);
-        self.record(slot, record);
+        self.record_refused(slot, record);
         self.tell(Notice::CallUnprotected {
             call,
             refused: true,

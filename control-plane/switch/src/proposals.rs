@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Value { call: CallId, revision: u64 },
     /// The record of a call.
     Record(CallId),
+    /// The end of a call that another node has; the record is proposed until there is one.
+    Hangup,
     /// The lease of this node.
     Lease { asked_ms: u64 },
     /// A call of a node that has gone.
@@ -67,6 +69,7 @@ impl Proposals {
             Purpose::Value { call: of, .. } => *of == call,
             Purpose::Bindings(_)
             | Purpose::Record(_)
+            | Purpose::Hangup
             | Purpose::Lease { .. }
             | Purpose::Claim(_)
             | Purpose::TrunkClaim(_)
@@ -146,7 +149,7 @@ impl Switch {
                 self.trunk_announced(trunk, contact, outcome);
             }
             Purpose::AddressClaim(home) => self.address_claimed(home, outcome),
-            Purpose::TrunkEnd | Purpose::AddressEnd => {}
+            Purpose::Hangup | Purpose::TrunkEnd | Purpose::AddressEnd => {}
             Purpose::Record(call) => self.record_committed(call, outcome),
         }
     }
@@ -159,6 +162,7 @@ fn holds_others_up(batch: &[Purpose]) -> bool {
         Purpose::Bindings(_)
         | Purpose::Value { .. }
         | Purpose::Record(_)
+        | Purpose::Hangup
         | Purpose::Claim(_)
         | Purpose::TrunkClaim(_)
         | Purpose::TrunkAnnounced { .. }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_model::{CallCommand, CallId, CallOutcome, CallRecord, Command, Epoch, Outcome};
+use carillon_model::{
+    CallCommand, CallId, CallOutcome, CallRecord, CallStatus, Command, Epoch, Outcome,
+};
 
 use crate::calls::Slot;
 use crate::proposals::Purpose;
@@ -22,8 +24,18 @@ pub(crate) struct Records {
 struct Waiting {
     epoch: Epoch,
     record: CallRecord,
-    /// It tells how far the call had come when another node took it, and counts only where that one's says less.
-    testimony: bool,
+    says: Says,
+}
+
+/// What a record is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// The call has ended here, and another node that goes on with it may do so.
+    Ended,
+    /// The caller has been told that it has ended, or has given up: a node that goes on with it rings for nobody.
+    CallerGone,
+    /// How far the call had come when another node took it. It counts only where that one's record says less.
+    Testimony,
 }
 
 impl Records {
@@ -37,13 +49,15 @@ impl Records {
     /// Records of calls that have ended here.
     pub(crate) fn len(&self) -> usize {
         let waiting = self.waiting.values();
-        waiting.filter(|waiting| !waiting.testimony).count()
+        waiting
+            .filter(|waiting| waiting.says != Says::Testimony)
+            .count()
     }
 
     /// The call has ended here.
     pub(crate) fn contains(&self, call: CallId) -> bool {
         let waiting = self.waiting.get(&call);
-        waiting.is_some_and(|waiting| !waiting.testimony)
+        waiting.is_some_and(|waiting| waiting.says != Says::Testimony)
     }
 
     /// The call is here again, and will say by itself what becomes of it.
@@ -59,11 +73,25 @@ impl Records {
 impl Switch {
     /// A call writes its one record.
     pub(crate) fn record(&mut self, slot: &mut Slot, record: CallRecord) {
-        if slot.recorded {
-            return;
+        let says = match record.status {
+            CallStatus::Cancelled => Says::CallerGone,
+            CallStatus::Answered | CallStatus::Busy | CallStatus::NoAnswer | CallStatus::Failed => {
+                Says::Ended
+            }
+        };
+        self.record_once(slot, record, says);
+    }
+
+    /// The one record of a call that its caller has been refused.
+    pub(crate) fn record_refused(&mut self, slot: &mut Slot, record: CallRecord) {
+        self.record_once(slot, record, Says::CallerGone);
+    }
+
+    fn record_once(&mut self, slot: &mut Slot, record: CallRecord, says: Says) {
+        if !slot.recorded {
+            slot.recorded = true;
+            self.submit(slot, record, says);
         }
-        slot.recorded = true;
-        self.submit(slot, record, false);
     }
 
     /// A call is lost to another node, which may not know that two have talked.
@@ -72,22 +100,22 @@ impl Switch {
             return;
         }
         if let Some(record) = slot.call.testimony(self.now_ms) {
-            self.submit(slot, record, true);
+            self.submit(slot, record, Says::Testimony);
         }
     }
 
-    fn submit(&mut self, slot: &Slot, record: CallRecord, testimony: bool) {
+    fn submit(&mut self, slot: &Slot, record: CallRecord, says: Says) {
         let call = slot.call.id();
         self.proposals.withdraw_value(call);
         // What is said by who has lost a call does not end it, in whichever epoch it is.
-        let epoch = match testimony {
-            true => Epoch(0),
-            false => slot.call.epoch(),
+        let epoch = match says {
+            Says::Testimony => Epoch(0),
+            Says::Ended | Says::CallerGone => slot.call.epoch(),
         };
         let waiting = Waiting {
             epoch,
             record,
-            testimony,
+            says,
         };
         self.records.waiting.insert(call, waiting);
         self.propose_record(call);
@@ -103,10 +131,15 @@ impl Switch {
             record: Box::new(waiting.record.clone()),
         });
         self.propose(command, Purpose::Record(call));
+        if !self.quorum {
+            // A node that hears nobody may be heard by the one that goes on with the call.
+            self.hang_up_without_caller(call);
+        }
     }
 
     /// Whatever the cluster says about it, the record is there or another node's is. Silence means again, and so does an
     /// heir that goes on with a call in which two have talked already, and does not know: the record of that comes last.
+    /// An heir that rings for a caller who has gone is told until it has ended the call.
     pub(crate) fn record_committed(
         &mut self,
         call: CallId,
@@ -116,11 +149,13 @@ impl Switch {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
             return self.release_if_late(call);
         };
-        if matches!(outcome, CallOutcome::Fenced { .. }) && self.talked_unknown(call) {
+        self.release_refusal(call, outcome == CallOutcome::Accepted);
+        if matches!(outcome, CallOutcome::Fenced { .. })
+            && (self.talked_unknown(call) || self.hang_up_without_caller(call))
+        {
             self.records.retries.insert((self.now_ms + RETRY_MS, call));
             return;
         }
-        self.release_refusal(call, outcome == CallOutcome::Accepted);
         if let Some(waiting) = self.records.waiting.remove(&call)
             && outcome == CallOutcome::Accepted
         {
@@ -136,6 +171,17 @@ impl Switch {
         let elsewhere = self.state.calls().get(&call);
         own.is_some_and(|own| own.record.answered_at_ms.is_some())
             && elsewhere.is_none_or(|call| call.summary.answered_at_ms.is_none())
+    }
+
+    /// Asks whoever goes on with a call to end it, if its caller has gone.
+    fn hang_up_without_caller(&mut self, call: CallId) -> bool {
+        let own = self.records.waiting.get(&call);
+        let has_gone = own.is_some_and(|own| own.says == Says::CallerGone);
+        if has_gone {
+            let command = Command::Call(CallCommand::RequestHangup { id: call });
+            self.propose(command, Purpose::Hangup);
+        }
+        has_gone
     }
 
     pub(crate) fn records_due(&mut self) {

@@ -20,6 +20,8 @@ use super::server::FakeServer;
 
 /// How long a message, a commit and an answer of a media server take.
 pub(crate) const MESSAGE_MS: u64 = 1;
+/// How long a node waits for what becomes of a proposal.
+const PROPOSAL_LIMIT_MS: u64 = 1_000;
 const COMMIT_MS: u64 = 5;
 const MEDIA_MS: u64 = 2;
 /// How long a node is silent until the others say so.
@@ -287,7 +289,15 @@ impl Office {
                 command,
             } => {
                 let outcome = self.commit(&command);
-                if self.nodes.contains_key(&node) && self.deaf != Some(node) {
+                if self.deaf == Some(node) {
+                    let why = ProposalFailure::Timeout;
+                    let lost = Event::Lost {
+                        node,
+                        proposal,
+                        why,
+                    };
+                    self.after(PROPOSAL_LIMIT_MS, lost);
+                } else if self.nodes.contains_key(&node) {
                     self.input(
                         node,
                         Input::Proposed {

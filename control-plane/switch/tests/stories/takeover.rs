@@ -2,7 +2,7 @@
 
 use carillon_model::{NodeId, Transport};
 use carillon_sip::Method;
-use carillon_switch::{HEIR_LIMIT_MS, Input};
+use carillon_switch::{COMMIT_LIMIT_MS, HEIR_LIMIT_MS, Input};
 use expect_test::expect;
 
 use super::office::Office;
@@ -498,4 +498,88 @@ fn a_node_that_hears_nobody_loses_its_calls_though_all_hear_it() {
     office.run(100);
     assert_eq!(office.records.len(), 1);
     assert!(office.phone("bob").dialog.is_none());
+}
+
+#[test]
+fn the_heir_rings_no_more_when_an_owner_that_heard_nobody_has_refused_the_caller() {
+    let mut office = Office::new(3);
+    office.settle_in(2);
+    office.deaf = Some(NodeId(1));
+    office.run(2_000);
+    office.call("alice", "102");
+    office.run(2_500);
+    office.answer("bob", 180);
+    office.run(COMMIT_LIMIT_MS - 2_000);
+    office.deaf = None;
+    office.run(2_000);
+    expect![[r#"
+        alice -> n1: INVITE 102
+        n1 -> alice: 401 INVITE
+        alice -> n1: ACK 102
+        alice -> n1: INVITE 102
+        n1 -> alice: 100 INVITE
+        n2 -> bob: INVITE bob
+        n2 -> bob: INVITE bob
+        bob -> n2: 180 INVITE
+        n2 -> alice: 180 INVITE
+        n1 -> alice: 503 INVITE
+        alice -> n1: ACK 102
+        n2 -> alice: 480 INVITE
+        n2 -> bob: CANCEL bob
+        alice -> n1: ACK 102
+        bob -> n2: 200 CANCEL
+        bob -> n2: 487 INVITE
+        n2 -> bob: ACK bob
+        n2 -> alice: 480 INVITE
+        alice -> n1: ACK 102
+    "#]]
+    .assert_eq(&office.ladder());
+    assert_eq!(office.phone("bob").ringing, None);
+    expect!["101 -> 102: Failed 480/16, 0 ms"].assert_eq(&office.record());
+    office.assert_quiet();
+}
+
+/// The owner's own CANCEL is for a ringing that is over.
+#[test]
+fn the_heir_rings_no_more_when_the_caller_has_given_up_at_an_owner_that_heard_nobody() {
+    let mut office = ringing(2);
+    office.deaf = Some(NodeId(1));
+    office.nodes.remove(&NodeId(2));
+    office.input(NodeId(3), Input::NodeDown(NodeId(2)));
+    office.run(5_000);
+    office.answer("bob", 180);
+    office.cancel("alice");
+    office.run(500);
+    office.deaf = None;
+    office.run(3_000);
+    expect![[r#"
+        n3 -> bob: ACK bob
+        n3 -> bob: CANCEL bob
+        bob -> n3: 200 CANCEL
+        bob -> n3: 487 INVITE
+        n3 -> bob: INVITE bob
+        bob -> n3: 481 INVITE
+        n3 -> bob: ACK bob
+        n3 -> bob: INVITE bob
+        n3 -> bob: INVITE bob
+        bob -> n3: 180 INVITE
+        alice -> n1: CANCEL 102
+        n1 -> alice: 200 CANCEL
+        n1 -> alice: 487 INVITE
+        n1 by n2 -> bob: CANCEL bob
+        alice -> n1: ACK 102
+        bob -> n2: 200 CANCEL
+        bob -> n2: 487 INVITE
+        n1 by n2 -> bob: CANCEL bob
+        bob -> n2: 200 CANCEL
+        n3 -> alice: 480 INVITE
+        n3 -> bob: CANCEL bob
+        alice -> n1: ACK 102
+        bob -> n3: 200 CANCEL
+        n1 => n3: ACK 102
+    "#]]
+    .assert_eq(&office.ladder());
+    assert_eq!(office.phone("bob").ringing, None);
+    expect!["101 -> 102: Failed 480/16, 0 ms"].assert_eq(&office.record());
+    office.assert_quiet();
 }
