@@ -4,6 +4,7 @@ mod addresses;
 mod observe;
 mod trunks;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use carillon_switch::{Input, Output, ProposalFailure, Server, ServerWay, Switch}
 use carillon_telephony::Telephony;
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval, sleep_until};
 
 use crate::addresses::Addresses;
 use crate::brain::observe::Observer;
@@ -109,6 +110,8 @@ pub(crate) struct Brain {
     tick: Interval,
     /// When the switch was last told that time has passed.
     timed_out: Instant,
+    /// Until when the switch has nothing to do. Kept, because a new one costs the runtime a wake-up.
+    due: Pin<Box<Sleep>>,
     quorum: bool,
     next_sweep_ms: u64,
     next_announcement_ms: u64,
@@ -143,6 +146,7 @@ impl Brain {
             observer,
             tick,
             timed_out: Instant::now(),
+            due: Box::pin(sleep_until(Instant::now())),
             quorum: true,
             next_sweep_ms: 0,
             next_announcement_ms: 0,
@@ -170,12 +174,11 @@ impl Brain {
             .poll_timeout()
             .map(|at_ms| self.clock.instant(at_ms))
             .map(|at| at.max(self.timed_out + TIMEOUT_INTERVAL));
-        let due = async {
-            match deadline {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
+        if let Some(at) = deadline
+            && at != self.due.deadline()
+        {
+            self.due.as_mut().reset(at);
+        }
         let mut received = Vec::new();
         tokio::select! {
             biased;
@@ -192,7 +195,7 @@ impl Brain {
             Some(event) = self.media_events.recv() => Action::Media(event),
             Some(said) = self.addresses_said.recv() => Action::Address(said),
             Some((server, ways)) = self.resolved.recv() => Action::Resolved(server, ways),
-            () = due => Action::Timeout,
+            () = self.due.as_mut(), if deadline.is_some() => Action::Timeout,
             _ = self.tick.tick() => Action::Tick,
             _ = self.inbound.recv_many(&mut received, MESSAGES_PER_TURN) => Action::Received(received),
         }

@@ -29,6 +29,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
 /// Share of a site's sessions, and RTP ports, of a server of which nothing else is known.
 const USUAL_WEIGHT: u32 = 100;
 const USUAL_PORTS: (u16, u16) = (10_000, 20_000);
+/// Nobody waits for the end of a session: it is asked for together with what is asked next, or at the next tick. So many are held back at most.
+const RELEASES_MAX: usize = 64;
 /// For the greeting after the handshake.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -279,11 +281,18 @@ impl Keeper {
         let knocker = Knocker::new(self.server.control).await?;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut releases = Vec::new();
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.ask(&mut sender, request).await?,
-                    None => return Ok(()),
+                    Some(release @ Request::Release { .. }) if releases.len() < RELEASES_MAX => {
+                        releases.push(release);
+                    }
+                    Some(request) => {
+                        self.ask_all(&mut sender, &mut releases).await?;
+                        self.ask(&mut sender, request).await?;
+                    }
+                    None => return self.ask_all(&mut sender, &mut releases).await,
                 },
                 frame = receiver.recv() => match frame? {
                     Some(frame) => {
@@ -293,16 +302,32 @@ impl Keeper {
                     None => bail!("the media server closed the stream"),
                 },
                 refused = knocker.refused() => return Err(refused).context("its port is closed"),
-                _ = ticks.tick() => match pulse.feel(Instant::now()) {
-                    Beat::Ask => {
-                        knocker.knock();
-                        self.ask(&mut sender, Request::Ping).await?;
+                _ = ticks.tick() => {
+                    self.ask_all(&mut sender, &mut releases).await?;
+                    match pulse.feel(Instant::now()) {
+                        Beat::Ask => {
+                            knocker.knock();
+                            self.ask(&mut sender, Request::Ping).await?;
+                        }
+                        Beat::Wait => {}
+                        Beat::Gone(silent) => {
+                            bail!("it has been silent for {} ms", silent.as_millis())
+                        }
                     }
-                    Beat::Wait => {}
-                    Beat::Gone(silent) => bail!("it has been silent for {} ms", silent.as_millis()),
-                },
+                }
             }
         }
+    }
+
+    async fn ask_all(
+        &self,
+        sender: &mut FrameSender,
+        requests: &mut Vec<Request>,
+    ) -> anyhow::Result<()> {
+        for request in requests.drain(..) {
+            self.ask(sender, request).await?;
+        }
+        Ok(())
     }
 
     async fn ask(&self, sender: &mut FrameSender, request: Request) -> anyhow::Result<()> {

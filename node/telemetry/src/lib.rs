@@ -15,7 +15,7 @@ mod traces;
 
 pub use config::{Config, LogConfig, LogFormat, TraceConfig};
 pub use exposition::{Exposition, Readiness};
-pub use logs::{Telemetry, start};
+pub use logs::{PROGRESS, Telemetry, start};
 pub use metrics::{
     AddressMetrics, CallMetrics, HttpMetrics, MediaMetrics, Metrics, RaftMetrics, SipMetrics,
     TrunkFigures, TrunkMetrics,

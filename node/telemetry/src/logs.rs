@@ -17,6 +17,9 @@ use crate::traces;
 /// our own lines say once.
 const QUIET_LIBRARIES: &str =
     "openraft=error,quinn=warn,rustls=warn,h2=warn,hyper=warn,tonic=warn,hickory_resolver=warn";
+/// The steps of each call between its first line and its last. Traces have them; the log only where this target is asked for, since they are
+/// half of its lines.
+pub const PROGRESS: &str = "carillon::progress";
 /// Overrides the level of the configuration.
 const LEVEL_VARIABLE: &str = "CARILLON_LOG";
 
@@ -63,7 +66,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // What is said here about a library goes before what is said of all; the configuration goes before both.
-    let level = format!("{QUIET_LIBRARIES},{}", log.level);
+    let level = format!("{QUIET_LIBRARIES},{PROGRESS}=warn,{}", log.level);
     let filter = EnvFilter::try_new(level).context("read the log level")?;
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
         LogFormat::Text => tracing_subscriber::fmt::layer()
@@ -161,6 +164,25 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("1001"), "{text}");
+    }
+
+    #[test]
+    fn the_steps_of_a_call_are_in_the_log_where_they_are_asked_for() {
+        let logged_at = |level: &str| {
+            let page = Page::default();
+            let log = LogConfig {
+                level: level.to_owned(),
+                ..LogConfig::default()
+            };
+            let writer = page.clone();
+            let subscriber = subscriber(&log, None, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: PROGRESS, code = 180, "call progressed");
+            });
+            page.text()
+        };
+        assert_eq!(logged_at("info"), "");
+        assert!(logged_at("info,carillon::progress=info").contains("code=180"));
     }
 
     #[test]

@@ -76,13 +76,7 @@ impl Carillon {
     /// The phones of this number and the next. The second is registered: what that takes is not a call's.
     pub(crate) fn couple(&self, number: u32) -> Result<Couple> {
         let mut callee = self.lab.phone(number + 1, OWNER)?;
-        let answer = callee.try_register(REGISTERED_S)?;
-        ensure!(
-            answer.status() == Some(200),
-            "line {} is not registered: {:?}",
-            number + 1,
-            answer.status()
-        );
+        callee.register_for(REGISTERED_S)?;
         Ok(Couple {
             number,
             caller: self.lab.phone(number, OWNER)?,

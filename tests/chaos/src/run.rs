@@ -117,7 +117,7 @@ impl Run {
             let local = std::net::SocketAddr::from((stage.host, 0));
             let mut phone =
                 carillon_testkit::Phone::udp(&account, local, stage.lab.sip(node(number)?)?)?;
-            phone.try_register(3_600)?;
+            phone.register_for(3_600)?;
             idle.push(phone);
         }
         let visitors = Visitors::begin(visiting, Duration::from_millis(options.visit_every_ms));

@@ -8,7 +8,7 @@ use carillon_model::{
 };
 use carillon_switch::{Distrust, Leaving, Notice, Switch};
 use carillon_telemetry::metrics::{AuthFailure, CallResult, Direction, Moved};
-use carillon_telemetry::{Metrics, call_span, traces_are_collected};
+use carillon_telemetry::{Metrics, PROGRESS, call_span, traces_are_collected};
 use tokio::sync::watch;
 use tracing::Span;
 
@@ -59,7 +59,7 @@ impl Observer {
             } => {
                 self.progressed(*code, *since_start_ms);
                 self.of_call(*call, || {
-                    tracing::info!(code, since_start_ms, "call progressed")
+                    tracing::info!(target: PROGRESS, code, since_start_ms, "call progressed");
                 });
             }
             Notice::CallRecorded { record } => self.recorded(record),
@@ -258,7 +258,12 @@ impl Observer {
                 .mos
                 .observe(f64::from(quality.mos_hundredths) / 100.0);
         }
-        self.of_call(record.call, || tracing::info!(?result, "call over"));
+        let since_start_ms = |at_ms: u64| at_ms.saturating_sub(record.started_at_ms);
+        let (setup_ms, sip) = (record.answered_at_ms.map(since_start_ms), record.cause.sip);
+        let lasted_ms = since_start_ms(record.ended_at_ms);
+        self.of_call(record.call, || {
+            tracing::info!(?result, sip, setup_ms, lasted_ms, "call over");
+        });
         self.spans.remove(&record.call);
     }
 

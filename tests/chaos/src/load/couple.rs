@@ -76,12 +76,7 @@ impl Couple {
             let local = SocketAddr::from((host, 0));
             let account = Account::of(line);
             let mut phone = carillon_testkit::Phone::udp(&account, local, lab.sip(node)?)?;
-            let answer = phone.try_register(EXPIRES_S)?;
-            anyhow::ensure!(
-                answer.status() == Some(200),
-                "line {line} is not registered: {:?}",
-                answer.status()
-            );
+            phone.register_for(EXPIRES_S)?;
             Ok(Party::new(phone, host))
         };
         let count = lab.lab.control.len();

@@ -20,9 +20,14 @@ impl Phone {
         self.transact(&again)
     }
 
-    /// Registers and expects to be welcome.
+    /// Registers for two minutes and expects to be welcome.
     pub fn register(&mut self) -> Result<()> {
-        let answer = self.try_register(120)?;
+        self.register_for(120)
+    }
+
+    /// Registers for so many seconds and expects to be welcome.
+    pub fn register_for(&mut self, expires: u32) -> Result<()> {
+        let answer = self.try_register(expires)?;
         match answer.status() {
             Some(200) => Ok(()),
             other => bail!("{} was not registered: {other:?}", self.account.username),
