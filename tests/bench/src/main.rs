@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: Carillon beside Kamailio and rtpengine, in the same run, at the same rates, the servers pinned to one core and the
-//! load to the other. It prints CPU time per operation and ratios; it judges nothing.
+//! load to the other, one after the other in some rounds. It prints medians of CPU time per operation and of the rounds' ratios; it judges
+//! nothing.
 
 mod carillon;
 mod cpu;
@@ -21,7 +22,7 @@ use kamailio::Kamailio;
 use rtpengine::Rtpengine;
 use sipp::{Load, Names, PHONES, Sipp};
 use stream::{Phones, Relayed};
-use table::{Row, Table};
+use table::Table;
 
 #[derive(Parser)]
 #[command(
@@ -29,6 +30,9 @@ use table::{Row, Table};
     about = "Measure CPU time per registration, call and relayed packet beside Kamailio and rtpengine"
 )]
 struct Options {
+    /// Rounds, in each of which everything is measured; memory in the first only
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
     /// Registered phones; the lower half calls the upper half
     #[arg(long, default_value_t = 1000)]
     phones: u32,
@@ -47,7 +51,7 @@ struct Options {
     /// How long a call stands, in milliseconds
     #[arg(long, default_value_t = 1000)]
     hold_ms: u32,
-    /// Relayed calls of the packet measure, two streams of 50 packets a second each
+    /// Calls of the packet measure, which stand alone: two streams of 50 packets a second each
     #[arg(long, default_value_t = 200)]
     relayed_calls: u32,
     /// Standing calls of the memory measure; what the second half of them adds is counted, so that what a server sets aside
@@ -84,18 +88,22 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let folder = tempfile::tempdir().context("make a folder for the run")?;
     let mut table = Table::default();
-    if !options.alone {
-        eprintln!("bench: Kamailio alone");
-        proxy_alone(&options, folder.path(), &mut table)?;
-        eprintln!("bench: Kamailio with rtpengine");
-        proxy_with_media(&options, folder.path(), &mut table)?;
-        eprintln!("bench: rtpengine alone");
-        relay_of_rtpengine(&options, folder.path(), &mut table)?;
+    for round in 1..=options.rounds {
+        eprintln!("bench: round {round} of {}", options.rounds);
+        let memory = round == 1;
+        if !options.alone {
+            eprintln!("bench: Kamailio alone");
+            proxy_alone(&options, folder.path(), &mut table)?;
+            eprintln!("bench: Kamailio with rtpengine");
+            proxy_with_media(&options, folder.path(), &mut table)?;
+            eprintln!("bench: rtpengine alone");
+            relay_of_rtpengine(&options, memory, folder.path(), &mut table)?;
+        }
+        eprintln!("bench: Carillon, registrations and calls");
+        carillon_signalling(&options, folder.path(), &mut table)?;
+        eprintln!("bench: Carillon, relayed packets");
+        carillon_relay(&options, memory, &mut table)?;
     }
-    eprintln!("bench: Carillon, registrations and calls");
-    carillon_signalling(&options, folder.path(), &mut table)?;
-    eprintln!("bench: Carillon, relayed packets");
-    carillon_relay(&options, &mut table)?;
     print!("{table}");
     Ok(())
 }
@@ -133,18 +141,12 @@ fn proxy_alone(options: &Options, folder: &std::path::Path, table: &mut Table) -
     let before = cpu::spent(&pids)?;
     sipp.register(&server, options.registration_load())?;
     let registered = cpu::spent(&pids)?;
-    table.push(Row::us(
-        REGISTRATION,
-        "Kamailio",
-        per_operation_us(registered - before, options.registrations.into()),
-    ));
+    let spent_us = per_operation_us(registered - before, options.registrations.into());
+    table.us(REGISTRATION, "Kamailio", spent_us);
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    table.push(Row::us(
-        CALL,
-        "Kamailio, no media",
-        per_operation_us(cpu::spent(&pids)? - registered, options.calls.into()),
-    ));
+    let spent_us = per_operation_us(cpu::spent(&pids)? - registered, options.calls.into());
+    table.us(CALL, "Kamailio, no media", spent_us);
     Ok(())
 }
 
@@ -163,16 +165,14 @@ fn proxy_with_media(options: &Options, folder: &std::path::Path, table: &mut Tab
     let before = cpu::spent(&pids)?;
     let _answering = sipp.answer()?;
     sipp.call(&server, options.call_load())?;
-    table.push(Row::us(
-        CALL,
-        "Kamailio + rtpengine",
-        per_operation_us(cpu::spent(&pids)? - before, options.calls.into()),
-    ));
+    let spent_us = per_operation_us(cpu::spent(&pids)? - before, options.calls.into());
+    table.us(CALL, "Kamailio + rtpengine", spent_us);
     Ok(())
 }
 
 fn relay_of_rtpengine(
     options: &Options,
+    memory: bool,
     folder: &std::path::Path,
     table: &mut Table,
 ) -> Result<()> {
@@ -184,27 +184,32 @@ fn relay_of_rtpengine(
     );
     let address: std::net::IpAddr = kamailio::ADDRESS.parse()?;
     let pids = rtpengine.pids()?;
-    let (calls, [kib]) = stand(options, 0, [&pids], |number| {
+    let call = |number| {
         let (caller_sends_to, callee_sends_to) = rtpengine.call(number, PHONES, PHONES, ports)?;
         Ok(Relayed {
             caller_sends_to: (address, caller_sends_to).into(),
             callee_sends_to: (address, callee_sends_to).into(),
         })
-    })?;
-    table.push(Row::kib(MEMORY, "rtpengine", kib));
+    };
+    let talking = 0..options.relayed_calls;
+    let mut calls = talking.map(call).collect::<Result<Vec<Relayed>>>()?;
     let spent = per_packet_us(options, &phones, &calls, &pids, "rtpengine")?;
-    table.push(Row::us(PACKET, "rtpengine", spent));
+    table.us(PACKET, "rtpengine", spent);
+    if memory {
+        let [kib] = per_call_kib(options, 0, [&pids], &mut calls, call)?;
+        table.kib(MEMORY, "rtpengine", kib);
+    }
     Ok(())
 }
 
-/// Sets calls up; they, and the resident KiB that each of the second half added to each group of processes.
-fn stand<T, const GROUPS: usize>(
+/// Sets up so many calls more that all stand; the resident KiB that each of the second half added to each group of processes.
+fn per_call_kib<T, const GROUPS: usize>(
     options: &Options,
     settle_seconds: u64,
     groups: [&[u32]; GROUPS],
+    calls: &mut Vec<T>,
     mut call: impl FnMut(u32) -> Result<T>,
-) -> Result<(Vec<T>, [f64; GROUPS])> {
-    let half = options.standing_calls / 2;
+) -> Result<[f64; GROUPS]> {
     let resident = || -> Result<[u64; GROUPS]> {
         carillon_testkit::wait::talk_for(Duration::from_secs(settle_seconds));
         let mut kib = [0; GROUPS];
@@ -213,17 +218,21 @@ fn stand<T, const GROUPS: usize>(
         }
         Ok(kib)
     };
-    let mut calls = (0..half).map(&mut call).collect::<Result<Vec<T>>>()?;
-    let before = resident()?;
-    for number in half..options.standing_calls {
-        calls.push(call(number)?);
-    }
+    let mut up_to = |count: u32| -> Result<[u64; GROUPS]> {
+        for number in u32::try_from(calls.len())?..count {
+            calls.push(call(number)?);
+        }
+        resident()
+    };
+    let half = options.standing_calls / 2;
+    let before = up_to(half)?;
+    let after = up_to(options.standing_calls)?;
     let mut each = [0.0; GROUPS];
-    for (each, (before, after)) in each.iter_mut().zip(before.into_iter().zip(resident()?)) {
+    for (each, (before, after)) in each.iter_mut().zip(before.into_iter().zip(after)) {
         let grown = u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX);
         *each = f64::from(grown) / f64::from(options.standing_calls - half);
     }
-    Ok((calls, each))
+    Ok(each)
 }
 
 fn per_packet_us(
@@ -233,8 +242,6 @@ fn per_packet_us(
     pids: &[u32],
     relay: &str,
 ) -> Result<f64> {
-    let talking = calls.len().min(options.relayed_calls as usize);
-    let calls = &calls[..talking];
     phones.talk(calls, Duration::from_secs(2))?; // let it learn the phones' addresses first
     let before = cpu::spent(pids)?;
     let flowed = phones.talk(calls, Duration::from_secs(options.talk_seconds))?;
@@ -257,7 +264,7 @@ fn carillon_signalling(
     sipp.register(&server, options.registration_load())?;
     let (owner_registered, all_registered) = (cpu::spent(&owner)?, cpu::spent(&all)?);
     let mut add = |what, peer, spent, count: u32| {
-        table.push(Row::us(what, peer, per_operation_us(spent, count.into())));
+        table.us(what, peer, per_operation_us(spent, count.into()));
     };
     let count = options.registrations;
     add(
@@ -292,24 +299,33 @@ fn carillon_signalling(
     Ok(())
 }
 
-fn carillon_relay(options: &Options, table: &mut Table) -> Result<()> {
-    let carillon = Carillon::start(2 * options.standing_calls)?;
+fn carillon_relay(options: &Options, memory: bool, table: &mut Table) -> Result<()> {
+    let standing = match memory {
+        true => options.standing_calls.max(options.relayed_calls),
+        false => options.relayed_calls,
+    };
+    let carillon = Carillon::start(2 * standing)?;
     let phones = Phones::bind(PHONES)?;
     let rtp = (phones.caller.local_addr()?, phones.callee.local_addr()?);
     let media = carillon.media();
-    let owner = carillon.owner();
-    let settle = options.settle_seconds;
-    let mut couples = (0..options.standing_calls)
+    let mut couples = (0..standing)
         .map(|number| carillon.couple(sipp::FIRST_NUMBER + 2 * number))
         .collect::<Result<VecDeque<_>>>()?;
-    let (calls, [by_owner, by_media]) = stand(options, settle, [&owner, &media], |_| {
+    let mut call = |_| {
         let couple = couples.pop_front().context("a couple for each call")?;
         Carillon::call(couple, rtp)
-    })?;
-    table.push(Row::kib(MEMORY, "Carillon", by_owner + by_media));
-    table.push(Row::kib(MEMORY, "Carillon, media servers", by_media));
+    };
+    let talking = 0..options.relayed_calls;
+    let mut calls = talking.map(&mut call).collect::<Result<Vec<Standing>>>()?;
     let relayed: Vec<Relayed> = calls.iter().map(|call| call.relayed).collect();
     let spent = per_packet_us(options, &phones, &relayed, &media, "Carillon")?;
-    table.push(Row::us(PACKET, "Carillon", spent));
+    table.us(PACKET, "Carillon", spent);
+    if memory {
+        let (settle, owner) = (options.settle_seconds, carillon.owner());
+        let grown = per_call_kib(options, settle, [&owner, &media], &mut calls, call)?;
+        let [by_owner, by_media] = grown;
+        table.kib(MEMORY, "Carillon", by_owner + by_media);
+        table.kib(MEMORY, "Carillon, media servers", by_media);
+    }
     calls.into_iter().try_for_each(Standing::end)
 }
