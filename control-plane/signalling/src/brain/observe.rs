@@ -259,10 +259,10 @@ impl Observer {
                 .observe(f64::from(quality.mos_hundredths) / 100.0);
         }
         let since_start_ms = |at_ms: u64| at_ms.saturating_sub(record.started_at_ms);
-        let (setup_ms, sip) = (record.answered_at_ms.map(since_start_ms), record.cause.sip);
+        let (setup_ms, code) = (record.answered_at_ms.map(since_start_ms), record.cause.sip);
         let lasted_ms = since_start_ms(record.ended_at_ms);
         self.of_call(record.call, || {
-            tracing::info!(?result, sip, setup_ms, lasted_ms, "call over");
+            tracing::info!(?result, code, setup_ms, lasted_ms, "call over");
         });
         self.spans.remove(&record.call);
     }
