@@ -60,6 +60,7 @@ fn answers(probe: &UdpSocket) -> bool {
     probe.send_to(request.as_bytes(), (ADDRESS, 5060)).is_ok() && probe.recv(&mut answer).is_ok()
 }
 
+/// One worker on the one core: two of them pass a 200 on before the 180 that came first, and SIPp gives such a call up.
 fn configuration_text(with_media: bool) -> String {
     let (media_module, offer, delete, reply_route) = if with_media {
         (
@@ -77,8 +78,8 @@ fn configuration_text(with_media: bool) -> String {
         r#"#!KAMAILIO
 debug=0
 log_stderror=yes
-children=2
-tcp_children=2
+children=1
+tcp_children=1
 auto_aliases=no
 listen=udp:{ADDRESS}:5060
 listen=tcp:{ADDRESS}:5060
