@@ -157,6 +157,8 @@ impl<S: Send + 'static> Accept<TcpStream, S> for Bounded {
     type Future = std::future::Ready<io::Result<(Placed, S)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        // What follows the handshake would wait for its acknowledgement, which a peer sends up to 40 ms later (RFC 896, RFC 1122 §4.2.3.2).
+        let _ = stream.set_nodelay(true);
         let place = Arc::clone(&self.places).try_acquire_owned();
         let placed = place.map_err(|_| io::Error::other("no place for another connection"));
         std::future::ready(placed.map(|place| {
@@ -202,5 +204,23 @@ impl AsyncWrite for Placed {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(waker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_waits_for_no_acknowledgement() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let bounded = Bounded {
+            places: Arc::new(Semaphore::new(1)),
+        };
+        let (placed, ()) = bounded.accept(stream, ()).await.unwrap();
+        assert!(placed.stream.nodelay().unwrap());
     }
 }
