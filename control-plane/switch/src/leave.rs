@@ -79,13 +79,9 @@ impl Switch {
 
     /// The flow by which this node reaches whoever came by one that may be another node's.
     pub(crate) fn own_flow(&self, flow: Flow) -> Flow {
-        match self.own_listener(flow.transport, flow.peer) {
-            Some(local) if flow.node != self.config.node => Flow {
-                node: self.config.node,
-                local,
-                ..flow
-            },
-            Some(_) | None => flow,
+        if flow.node == self.config.node {
+            return flow;
         }
+        self.flow_from_here(flow).unwrap_or(flow)
     }
 }

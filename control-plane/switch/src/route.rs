@@ -175,12 +175,7 @@ impl Switch {
         if !self.nodes_down.contains(&flow.node) {
             return Some(dialled);
         }
-        let local = self.own_listener(flow.transport, peer)?;
-        Some(Flow {
-            node: self.config.node,
-            local,
-            ..dialled
-        })
+        self.flow_from_here(dialled)
     }
 
     /// The way to a phone; where its node is gone, a datagram can take another.
@@ -192,6 +187,11 @@ impl Switch {
         if flow.transport != Transport::Udp {
             return None;
         }
+        self.flow_from_here(flow)
+    }
+
+    /// The flow by which this node reaches whoever another node reaches by this one, where it has a listener for that.
+    pub(crate) fn flow_from_here(&self, flow: Flow) -> Option<Flow> {
         let local = self.own_listener(flow.transport, flow.peer)?;
         Some(Flow {
             node: self.config.node,
