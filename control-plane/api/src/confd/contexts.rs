@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    Context, ContextId, ContextKind, NumberRange, Resource, ResourceKey, State as Replica,
+    Context, ContextId, ContextKind, NumberRange, Resource, ResourceKey, State as Replica, Table,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection, find};
 use super::relations::{ContextRelation, Relations};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::{Field, body};
@@ -83,34 +84,6 @@ pub(crate) struct ContextView {
     links: Vec<Link>,
 }
 
-const FIELDS: [&str; 6] = ["id", "name", "label", "description", "type", "enabled"];
-
-impl ContextView {
-    fn of(context: &Context, relations: Relations<'_>) -> Self {
-        let included = context
-            .includes
-            .iter()
-            .filter_map(|id| relations.state.contexts().get(id));
-        Self {
-            id: context.id.0,
-            name: context.name.clone(),
-            label: context.label.clone(),
-            description: context.description.clone(),
-            r#type: context.kind.as_str(),
-            user_ranges: RangeView::of(&context.user_ranges),
-            group_ranges: RangeView::of(&context.group_ranges),
-            queue_ranges: RangeView::of(&context.queue_ranges),
-            conference_room_ranges: RangeView::of(&context.conference_room_ranges),
-            incall_ranges: RangeView::of(&context.incall_ranges),
-            contexts: included
-                .map(|context| ContextRelation::of(context))
-                .collect(),
-            enabled: context.enabled,
-            links: Link::of(relations.base, "contexts", "contexts", context.id),
-        }
-    }
-}
-
 body! {
     /// What can be said of a context. An update changes what is there.
     pub(super) struct ContextBody {
@@ -134,19 +107,68 @@ impl Shape for ContextBody {
     const ABSENT: &'static [&'static str] = &[];
 }
 
-impl ContextBody {
-    fn write(self, context: &mut Context) -> Result<(), Refusal> {
-        self.name.required_into("name", &mut context.name)?;
-        self.label.into_text(&mut context.label);
-        self.description.into_text(&mut context.description);
-        match self.r#type {
+impl Collection for Context {
+    type Id = ContextId;
+    type View = ContextView;
+    type Body = ContextBody;
+
+    const NAME: &'static str = "Context";
+    const PATH: &'static str = "contexts";
+    const FIELDS: &'static [&'static str] =
+        &["id", "name", "label", "description", "type", "enabled"];
+
+    fn all(state: &Replica) -> &Table<ContextId, Self> {
+        state.contexts()
+    }
+
+    fn id(number: u32) -> ContextId {
+        ContextId(number)
+    }
+
+    fn key(id: ContextId) -> ResourceKey {
+        ResourceKey::Context(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Context(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> ContextView {
+        let included = self
+            .includes
+            .iter()
+            .filter_map(|id| relations.state.contexts().get(id));
+        ContextView {
+            id: self.id.0,
+            name: self.name.clone(),
+            label: self.label.clone(),
+            description: self.description.clone(),
+            r#type: self.kind.as_str(),
+            user_ranges: RangeView::of(&self.user_ranges),
+            group_ranges: RangeView::of(&self.group_ranges),
+            queue_ranges: RangeView::of(&self.queue_ranges),
+            conference_room_ranges: RangeView::of(&self.conference_room_ranges),
+            incall_ranges: RangeView::of(&self.incall_ranges),
+            contexts: included
+                .map(|context| ContextRelation::of(context))
+                .collect(),
+            enabled: self.enabled,
+            links: Link::of(relations.base, "contexts", "contexts", self.id),
+        }
+    }
+
+    fn write(&mut self, body: ContextBody) -> Result<(), Refusal> {
+        body.name.required_into("name", &mut self.name)?;
+        body.label.into_text(&mut self.label);
+        body.description.into_text(&mut self.description);
+        match body.r#type {
             Field::Missing => {}
-            Field::Null => context.kind = ContextKind::Internal,
+            Field::Null => self.kind = ContextKind::Internal,
             Field::Value(kind) => {
                 let known = ContextKind::ALL
                     .into_iter()
                     .find(|known| known.as_str() == kind);
-                context.kind = known.ok_or_else(|| {
+                self.kind = known.ok_or_else(|| {
                     let names = ContextKind::ALL.map(ContextKind::as_str).join(", ");
                     Refusal::field(
                         "type",
@@ -156,14 +178,14 @@ impl ContextBody {
             }
         }
         let ranges = [
-            (self.user_ranges, &mut context.user_ranges),
-            (self.group_ranges, &mut context.group_ranges),
-            (self.queue_ranges, &mut context.queue_ranges),
+            (body.user_ranges, &mut self.user_ranges),
+            (body.group_ranges, &mut self.group_ranges),
+            (body.queue_ranges, &mut self.queue_ranges),
             (
-                self.conference_room_ranges,
-                &mut context.conference_room_ranges,
+                body.conference_room_ranges,
+                &mut self.conference_room_ranges,
             ),
-            (self.incall_ranges, &mut context.incall_ranges),
+            (body.incall_ranges, &mut self.incall_ranges),
         ];
         for (field, target) in ranges {
             match field {
@@ -174,16 +196,9 @@ impl ContextBody {
                 }
             }
         }
-        self.enabled.or_default_into(&mut context.enabled, true);
+        body.enabled.or_default_into(&mut self.enabled, true);
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: ContextId) -> Result<&Arc<Context>, Refusal> {
-    state
-        .contexts()
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Context", "id", id))
 }
 
 /// List contexts
@@ -194,15 +209,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.contexts().values(), &FIELDS, |context| {
-        ContextView::of(context, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Context>(&api, &base, &query)
 }
 
 /// Create a context
@@ -214,7 +221,7 @@ async fn create(
     Body(body): Body<ContextBody>,
 ) -> Result<Response, Refusal> {
     let mut context = Context::default();
-    body.write(&mut context)?;
+    context.write(body)?;
     if context.name.is_empty() {
         // Newer clients give a label only.
         let label = context.label.as_deref().unwrap_or_default();
@@ -224,17 +231,7 @@ async fn create(
             .collect::<Vec<_>>()
             .join("-");
     }
-    let key = write::create(api.plane(), Resource::Context(context)).await?;
-    let state = api.plane.state();
-    let context = find(&state, ContextId(key.number()))?;
-    let view = ContextView::of(
-        context,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(Created(base.of(&format!("contexts/{}", context.id)), view).into_response())
+    collection::create(&api, &base, context).await
 }
 
 /// Show a context
@@ -245,15 +242,7 @@ async fn show(
     base: Base,
     Id(id): Id<ContextId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let view = ContextView::of(
-        find(&state, id)?,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(axum::Json(view).into_response())
+    collection::show::<Context>(&api, &base, id)
 }
 
 /// Change fields of a context
@@ -265,13 +254,7 @@ async fn update(
     Id(id): Id<ContextId>,
     Body(body): Body<ContextBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut context = (**find(state, id)?).clone();
-        body.clone().write(&mut context)?;
-        Ok(Resource::Context(context))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Context>(&api, id, body).await
 }
 
 /// Delete a context that nothing uses
@@ -279,8 +262,7 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<ContextId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Context(id)).await?;
-    Ok(Done)
+    collection::delete::<Context>(&api, id).await
 }
 
 /// A context by its number.
@@ -317,7 +299,7 @@ async fn include(
             .collect();
         Ok(Resource::Context(Context {
             includes,
-            ..(**find(state, id)?).clone()
+            ..Context::clone(find(state, id)?)
         }))
     })
     .await?;

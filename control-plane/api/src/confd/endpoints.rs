@@ -1,16 +1,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use carillon_model::{EndpointId, Resource, ResourceKey, Secret, SipEndpoint, State as Replica};
+use axum::response::Response;
+use carillon_model::{
+    EndpointId, Resource, ResourceKey, Secret, SipEndpoint, State as Replica, Table,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection};
 use super::generate::Generator;
 use super::relations::{LineName, Relations, TrunkRelation};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::{Field, body};
@@ -49,39 +52,6 @@ pub(crate) struct EndpointView {
     links: Vec<Link>,
 }
 
-const FIELDS: [&str; 6] = ["id", "name", "label", "username", "type", "host"];
-
-impl EndpointView {
-    fn of(endpoint: &SipEndpoint, relations: Relations<'_>) -> Self {
-        let line = relations.state.line_of_endpoint(endpoint.id);
-        let secret = endpoint.secret.expose().to_owned();
-        Self {
-            id: endpoint.id.0,
-            name: endpoint.name.clone(),
-            label: endpoint.label.clone(),
-            username: endpoint.username.clone(),
-            secret: secret.clone(),
-            r#type: endpoint.kind.clone(),
-            host: endpoint.host.clone(),
-            options: endpoint
-                .options
-                .iter()
-                .map(|(name, value)| Pair(name.clone(), value.clone()))
-                .collect(),
-            auth_section_options: vec![
-                Pair("username".to_owned(), endpoint.username.clone()),
-                Pair("password".to_owned(), secret),
-            ],
-            line: line.and_then(|line| relations.line_named(line.id)),
-            trunk: relations
-                .state
-                .trunk_of_endpoint(endpoint.id)
-                .map(|trunk| relations.trunk(trunk)),
-            links: Link::of(relations.base, "endpoint_sip", "endpoints/sip", endpoint.id),
-        }
-    }
-}
-
 body! {
     /// What can be said of SIP credentials. An update changes what is there.
     pub(super) struct EndpointBody {
@@ -118,11 +88,64 @@ impl Shape for EndpointBody {
     ];
 }
 
-impl EndpointBody {
-    fn write(self, endpoint: &mut SipEndpoint) -> Result<(), Refusal> {
-        let mut username = self.username;
-        let mut secret = self.secret;
-        for Pair(name, value) in self.auth_section_options.value().into_iter().flatten() {
+impl Collection for SipEndpoint {
+    type Id = EndpointId;
+    type View = EndpointView;
+    type Body = EndpointBody;
+
+    const NAME: &'static str = "SIPEndpoint";
+    const PATH: &'static str = "endpoints/sip";
+    const FIELDS: &'static [&'static str] = &["id", "name", "label", "username", "type", "host"];
+
+    fn all(state: &Replica) -> &Table<EndpointId, Self> {
+        state.endpoints()
+    }
+
+    fn id(number: u32) -> EndpointId {
+        EndpointId(number)
+    }
+
+    fn key(id: EndpointId) -> ResourceKey {
+        ResourceKey::Endpoint(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Endpoint(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> EndpointView {
+        let line = relations.state.line_of_endpoint(self.id);
+        let secret = self.secret.expose().to_owned();
+        EndpointView {
+            id: self.id.0,
+            name: self.name.clone(),
+            label: self.label.clone(),
+            username: self.username.clone(),
+            secret: secret.clone(),
+            r#type: self.kind.clone(),
+            host: self.host.clone(),
+            options: self
+                .options
+                .iter()
+                .map(|(name, value)| Pair(name.clone(), value.clone()))
+                .collect(),
+            auth_section_options: vec![
+                Pair("username".to_owned(), self.username.clone()),
+                Pair("password".to_owned(), secret),
+            ],
+            line: line.and_then(|line| relations.line_named(line.id)),
+            trunk: relations
+                .state
+                .trunk_of_endpoint(self.id)
+                .map(|trunk| relations.trunk(trunk)),
+            links: Link::of(relations.base, "endpoint_sip", "endpoints/sip", self.id),
+        }
+    }
+
+    fn write(&mut self, body: EndpointBody) -> Result<(), Refusal> {
+        let mut username = body.username;
+        let mut secret = body.secret;
+        for Pair(name, value) in body.auth_section_options.value().into_iter().flatten() {
             match name.as_str() {
                 // Where both forms are there, as in what was read, the plain field says more.
                 "username" if username.is_missing() => username = Field::Value(value),
@@ -135,25 +158,25 @@ impl EndpointBody {
                 }
             }
         }
-        let renamed = matches!(&username, Field::Value(username) if *username != endpoint.username);
-        if renamed && endpoint.name == endpoint.username && self.name.is_missing() {
-            endpoint.name.clear();
+        let renamed = matches!(&username, Field::Value(username) if *username != self.username);
+        if renamed && self.name == self.username && body.name.is_missing() {
+            self.name.clear();
         }
-        self.name.or_default_into(&mut endpoint.name, String::new());
-        self.label.into_text(&mut endpoint.label);
-        username.required_into("username", &mut endpoint.username)?;
-        let mut text = endpoint.secret.expose().to_owned();
+        body.name.or_default_into(&mut self.name, String::new());
+        body.label.into_text(&mut self.label);
+        username.required_into("username", &mut self.username)?;
+        let mut text = self.secret.expose().to_owned();
         secret.required_into("secret", &mut text)?;
-        endpoint.secret = Secret::new(text);
-        self.r#type
-            .or_default_into(&mut endpoint.kind, "friend".to_owned());
-        self.host
-            .or_default_into(&mut endpoint.host, "dynamic".to_owned());
-        match self.options {
+        self.secret = Secret::new(text);
+        body.r#type
+            .or_default_into(&mut self.kind, "friend".to_owned());
+        body.host
+            .or_default_into(&mut self.host, "dynamic".to_owned());
+        match body.options {
             Field::Missing => {}
-            Field::Null => endpoint.options.clear(),
+            Field::Null => self.options.clear(),
             Field::Value(pairs) => {
-                endpoint.options = pairs
+                self.options = pairs
                     .into_iter()
                     .map(|Pair(name, value)| (name, value))
                     .collect();
@@ -161,13 +184,6 @@ impl EndpointBody {
         }
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: EndpointId) -> Result<&Arc<SipEndpoint>, Refusal> {
-    state
-        .endpoints()
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("SIPEndpoint", "id", id))
 }
 
 /// List SIP endpoints
@@ -178,15 +194,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.endpoints().values(), &FIELDS, |endpoint| {
-        EndpointView::of(endpoint, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<SipEndpoint>(&api, &base, &query)
 }
 
 /// Create a SIP endpoint; name and secret are made up if they are not given
@@ -205,7 +213,7 @@ async fn create(
             *field = Field::Missing;
         }
     }
-    given.write(&mut endpoint)?;
+    endpoint.write(given)?;
     if endpoint.secret.is_empty() {
         endpoint.secret = Generator::new()?.secret();
     }
@@ -221,16 +229,7 @@ async fn create(
     } else {
         write::create(api.plane(), Resource::Endpoint(endpoint)).await?
     };
-    let state = api.plane.state();
-    let endpoint = find(&state, EndpointId(key.number()))?;
-    let view = EndpointView::of(
-        endpoint,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(Created(base.of(&format!("endpoints/sip/{}", endpoint.id)), view).into_response())
+    collection::created::<SipEndpoint>(&api, &base, key)
 }
 
 /// Show a SIP endpoint
@@ -241,15 +240,7 @@ async fn show(
     base: Base,
     Id(id): Id<EndpointId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let view = EndpointView::of(
-        find(&state, id)?,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(axum::Json(view).into_response())
+    collection::show::<SipEndpoint>(&api, &base, id)
 }
 
 /// Change fields of a SIP endpoint
@@ -261,13 +252,7 @@ async fn update(
     Id(id): Id<EndpointId>,
     Body(body): Body<EndpointBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut endpoint = (**find(state, id)?).clone();
-        body.clone().write(&mut endpoint)?;
-        Ok(Resource::Endpoint(endpoint))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<SipEndpoint>(&api, id, body).await
 }
 
 /// Delete a SIP endpoint, which must have neither line nor trunk
@@ -275,6 +260,5 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<EndpointId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Endpoint(id)).await?;
-    Ok(Done)
+    collection::delete::<SipEndpoint>(&api, id).await
 }

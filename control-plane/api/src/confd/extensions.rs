@@ -1,17 +1,19 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    ContextKind, Extension, ExtensionId, LineId, Resource, ResourceKey, State as Replica,
+    ContextKind, Extension, ExtensionId, Line, LineId, Resource, ResourceKey, State as Replica,
+    Table,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection, known};
 use super::relations::{IncallRelation, LineName, OutcallRelation, Relations};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::body;
@@ -19,7 +21,6 @@ use crate::link::Link;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;
 use crate::router::{Api, Routes};
-use crate::write;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new()
@@ -42,28 +43,6 @@ pub(crate) struct ExtensionView {
     incall: Option<IncallRelation>,
     outcall: Option<OutcallRelation>,
     links: Vec<Link>,
-}
-
-const FIELDS: [&str; 5] = ["id", "exten", "context", "enabled", "commented"];
-
-impl ExtensionView {
-    fn of(extension: &Extension, relations: Relations<'_>) -> Self {
-        Self {
-            id: extension.id.0,
-            exten: extension.exten.clone(),
-            context: extension.context.clone(),
-            enabled: extension.enabled,
-            commented: !extension.enabled,
-            lines: extension
-                .line
-                .and_then(|line| relations.line_named(line))
-                .into_iter()
-                .collect(),
-            incall: extension.incall.map(|id| relations.incall(id)),
-            outcall: extension.outcall.and_then(|id| relations.outcall(id)),
-            links: Link::of(relations.base, "extensions", "extensions", extension.id),
-        }
-    }
 }
 
 body! {
@@ -92,21 +71,55 @@ impl Shape for ExtensionBody {
     const ABSENT: &'static [&'static str] = &["conference", "group", "parking_lot", "queue"];
 }
 
-impl ExtensionBody {
-    fn write(self, extension: &mut Extension) -> Result<(), Refusal> {
-        self.exten.required_into("exten", &mut extension.exten)?;
-        self.context
-            .required_into("context", &mut extension.context)?;
-        self.enabled.or_default_into(&mut extension.enabled, true);
+impl Collection for Extension {
+    type Id = ExtensionId;
+    type View = ExtensionView;
+    type Body = ExtensionBody;
+
+    const NAME: &'static str = "Extension";
+    const PATH: &'static str = "extensions";
+    const FIELDS: &'static [&'static str] = &["id", "exten", "context", "enabled", "commented"];
+
+    fn all(state: &Replica) -> &Table<ExtensionId, Self> {
+        state.extensions()
+    }
+
+    fn id(number: u32) -> ExtensionId {
+        ExtensionId(number)
+    }
+
+    fn key(id: ExtensionId) -> ResourceKey {
+        ResourceKey::Extension(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Extension(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> ExtensionView {
+        ExtensionView {
+            id: self.id.0,
+            exten: self.exten.clone(),
+            context: self.context.clone(),
+            enabled: self.enabled,
+            commented: !self.enabled,
+            lines: self
+                .line
+                .and_then(|line| relations.line_named(line))
+                .into_iter()
+                .collect(),
+            incall: self.incall.map(|id| relations.incall(id)),
+            outcall: self.outcall.and_then(|id| relations.outcall(id)),
+            links: Link::of(relations.base, "extensions", "extensions", self.id),
+        }
+    }
+
+    fn write(&mut self, body: ExtensionBody) -> Result<(), Refusal> {
+        body.exten.required_into("exten", &mut self.exten)?;
+        body.context.required_into("context", &mut self.context)?;
+        body.enabled.or_default_into(&mut self.enabled, true);
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: ExtensionId) -> Result<&Arc<Extension>, Refusal> {
-    state
-        .extensions()
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Extension", "id", id))
 }
 
 /// List numbers
@@ -118,36 +131,28 @@ async fn list(
     base: Base,
     mut query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
+    let Some(kind) = query.take("type") else {
+        return collection::list::<Extension>(&api, &base, &query);
     };
-    let view = |extension: &Arc<Extension>| ExtensionView::of(extension, relations);
-    let page = match query.take("type") {
-        None => query.page(state.extensions().values(), &FIELDS, view)?,
-        Some(kind) => {
-            let wanted = match kind.as_str() {
-                "internal" => ContextKind::Internal,
-                "incall" => ContextKind::Incall,
-                "outcall" => ContextKind::Outcall,
-                _ => {
-                    return Err(Refusal::query(
-                        "type",
-                        "must be internal, incall or outcall",
-                    ));
-                }
-            };
-            let of_kind = |extension: &&Arc<Extension>| {
-                state
-                    .context_by_name(&extension.context)
-                    .is_some_and(|context| context.kind == wanted)
-            };
-            let rows: Vec<_> = state.extensions().values().filter(of_kind).collect();
-            query.page(rows.into_iter(), &FIELDS, view)?
+    let wanted = match kind.as_str() {
+        "internal" => ContextKind::Internal,
+        "incall" => ContextKind::Incall,
+        "outcall" => ContextKind::Outcall,
+        _ => {
+            return Err(Refusal::query(
+                "type",
+                "must be internal, incall or outcall",
+            ));
         }
     };
-    Ok(axum::Json(page).into_response())
+    let state = api.plane.state();
+    let of_kind = |extension: &&Arc<Extension>| {
+        state
+            .context_by_name(&extension.context)
+            .is_some_and(|context| context.kind == wanted)
+    };
+    let rows = state.extensions().values().filter(of_kind);
+    collection::list_of(&state, &base, &query, rows)
 }
 
 async fn make(
@@ -160,18 +165,8 @@ async fn make(
         line,
         ..Extension::default()
     };
-    body.write(&mut extension)?;
-    let key = write::create(api.plane(), Resource::Extension(extension)).await?;
-    let state = api.plane.state();
-    let extension = find(&state, ExtensionId(key.number()))?;
-    let view = ExtensionView::of(
-        extension,
-        Relations {
-            state: &state,
-            base,
-        },
-    );
-    Ok(Created(base.of(&format!("extensions/{}", extension.id)), view).into_response())
+    extension.write(body)?;
+    collection::create(api, base, extension).await
 }
 
 /// Create a number
@@ -195,9 +190,7 @@ async fn create_for_line(
     Id(line): Id<LineId>,
     Body(body): Body<ExtensionBody>,
 ) -> Result<Response, Refusal> {
-    if !api.plane.state().lines().contains(&line) {
-        return Err(Refusal::not_found("Line", "id", line));
-    }
+    known::<Line>(&api.plane.state(), "id", line)?;
     make(&api, &base, body, Some(line)).await
 }
 
@@ -209,15 +202,7 @@ async fn show(
     base: Base,
     Id(id): Id<ExtensionId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let view = ExtensionView::of(
-        find(&state, id)?,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(axum::Json(view).into_response())
+    collection::show::<Extension>(&api, &base, id)
 }
 
 /// Change fields of a number
@@ -229,13 +214,7 @@ async fn update(
     Id(id): Id<ExtensionId>,
     Body(body): Body<ExtensionBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut extension = (**find(state, id)?).clone();
-        body.clone().write(&mut extension)?;
-        Ok(Resource::Extension(extension))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Extension>(&api, id, body).await
 }
 
 /// Delete a number, which must lead nowhere
@@ -243,6 +222,5 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<ExtensionId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Extension(id)).await?;
-    Ok(Done)
+    collection::delete::<Extension>(&api, id).await
 }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::Collection;
 use super::generate::Generator;
 use super::table::{self, Column, Row};
 use super::users::{UserBody, password_hash};
@@ -347,7 +348,7 @@ impl Preparer<'_> {
         if row.get("firstname").is_none() {
             return Err(Refusal::field("firstname", "is missing; a user needs one"));
         }
-        body.body.clone().write(&mut user)?;
+        user.write(body.body.clone())?;
         user.password_hash = body.password_hash.clone().flatten();
         let mut ready = self.numbers(row, user)?;
         let line_columns = [
@@ -387,7 +388,7 @@ impl Preparer<'_> {
             Refusal::field("uuid", format!("User was not found ('uuid': '{uuid}')"))
         })?;
         let mut user = (**known).clone();
-        body.body.clone().write(&mut user)?;
+        user.write(body.body.clone())?;
         if let Some(hash) = &body.password_hash {
             user.password_hash.clone_from(hash);
         }

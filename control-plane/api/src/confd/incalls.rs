@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    Destination, ExtensionId, HangupCause, Incall, IncallId, Link as Association, Resource,
-    ResourceKey, State as Replica, UserId,
+    Destination, Extension, ExtensionId, HangupCause, Incall, IncallId, Link as Association,
+    Resource, ResourceKey, State as Replica, Table, UserId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection, known};
 use super::links::{associate, dissociate};
 use super::relations::{ExtensionRelation, Relations};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id, Ids};
 use crate::fields::{Field, body};
@@ -21,7 +22,6 @@ use crate::link::Link;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;
 use crate::router::{Api, Routes};
-use crate::write;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new()
@@ -134,20 +134,6 @@ pub(crate) struct IncallView {
     links: Vec<Link>,
 }
 
-const FIELDS: [&str; 2] = ["id", "description"];
-
-impl IncallView {
-    fn of(incall: &Incall, relations: Relations<'_>) -> Self {
-        Self {
-            id: incall.id.0,
-            description: incall.description.clone(),
-            destination: DestinationBody::of(&incall.destination),
-            extensions: relations.extensions(&incall.extensions),
-            links: Link::of(relations.base, "incalls", "incalls", incall.id),
-        }
-    }
-}
-
 body! {
     /// What can be said of a way in. An update changes what is there.
     pub(super) struct IncallBody {
@@ -168,24 +154,53 @@ impl Shape for IncallBody {
     ];
 }
 
-impl IncallBody {
-    fn write(self, incall: &mut Incall) -> Result<(), Refusal> {
-        self.description.into_text(&mut incall.description);
-        match self.destination {
+impl Collection for Incall {
+    type Id = IncallId;
+    type View = IncallView;
+    type Body = IncallBody;
+
+    const NAME: &'static str = "Incall";
+    const PATH: &'static str = "incalls";
+    const FIELDS: &'static [&'static str] = &["id", "description"];
+
+    fn all(state: &Replica) -> &Table<IncallId, Self> {
+        state.incalls()
+    }
+
+    fn id(number: u32) -> IncallId {
+        IncallId(number)
+    }
+
+    fn key(id: IncallId) -> ResourceKey {
+        ResourceKey::Incall(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Incall(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> IncallView {
+        IncallView {
+            id: self.id.0,
+            description: self.description.clone(),
+            destination: DestinationBody::of(&self.destination),
+            extensions: relations.extensions(&self.extensions),
+            links: Link::of(relations.base, "incalls", "incalls", self.id),
+        }
+    }
+
+    fn write(&mut self, body: IncallBody) -> Result<(), Refusal> {
+        body.description.into_text(&mut self.description);
+        match body.destination {
             Field::Missing => {}
             Field::Null => {
                 let message = "cannot be null; give one of type none";
                 return Err(Refusal::field("destination", message));
             }
-            Field::Value(destination) => incall.destination = destination.read()?,
+            Field::Value(destination) => self.destination = destination.read()?,
         }
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: IncallId) -> Result<&Arc<Incall>, Refusal> {
-    let incall = state.incalls().get(&id);
-    incall.ok_or_else(|| Refusal::not_found("Incall", "id", id))
 }
 
 /// List ways in
@@ -196,15 +211,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.incalls().values(), &FIELDS, |incall| {
-        IncallView::of(incall, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Incall>(&api, &base, &query)
 }
 
 /// Create a way in
@@ -222,15 +229,8 @@ async fn create(
             "is missing; say where the numbers lead",
         ));
     }
-    body.write(&mut incall)?;
-    let key = write::create(api.plane(), Resource::Incall(incall)).await?;
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let view = IncallView::of(find(&state, IncallId(key.number()))?, relations);
-    Ok(Created(base.of(&format!("incalls/{}", key.number())), view).into_response())
+    incall.write(body)?;
+    collection::create(&api, &base, incall).await
 }
 
 /// Show a way in
@@ -241,12 +241,7 @@ async fn show(
     base: Base,
     Id(id): Id<IncallId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    Ok(axum::Json(IncallView::of(find(&state, id)?, relations)).into_response())
+    collection::show::<Incall>(&api, &base, id)
 }
 
 /// Change fields of a way in
@@ -258,13 +253,7 @@ async fn update(
     Id(id): Id<IncallId>,
     Body(body): Body<IncallBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut incall = (**find(state, id)?).clone();
-        body.clone().write(&mut incall)?;
-        Ok(Resource::Incall(incall))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Incall>(&api, id, body).await
 }
 
 /// Delete a way in; its numbers stay
@@ -272,8 +261,7 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<IncallId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Incall(id)).await?;
-    Ok(Done)
+    collection::delete::<Incall>(&api, id).await
 }
 
 fn number(
@@ -281,12 +269,8 @@ fn number(
     incall: IncallId,
     extension: ExtensionId,
 ) -> Result<Association, Refusal> {
-    if !state.incalls().contains(&incall) {
-        return Err(Refusal::not_found("Incall", "incall_id", incall));
-    }
-    if !state.extensions().contains(&extension) {
-        return Err(Refusal::not_found("Extension", "extension_id", extension));
-    }
+    known::<Incall>(state, "incall_id", incall)?;
+    known::<Extension>(state, "extension_id", extension)?;
     Ok(Association::IncallExtension { incall, extension })
 }
 

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use carillon_model::{Line, LineId, Resource, ResourceKey, SiteId, State as Replica};
+use axum::response::Response;
+use carillon_model::{Line, LineId, Resource, ResourceKey, SiteId, State as Replica, Table};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection};
 use super::generate::Generator;
 use super::relations::{EndpointRelation, ExtensionRelation, Relations, UserRelation};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::body;
@@ -56,44 +57,6 @@ pub(crate) struct LineView {
     links: Vec<Link>,
 }
 
-const FIELDS: [&str; 9] = [
-    "id",
-    "name",
-    "protocol",
-    "context",
-    "position",
-    "caller_id_name",
-    "caller_id_num",
-    "provisioning_code",
-    "registrar",
-];
-
-impl LineView {
-    fn of(line: &Line, relations: Relations<'_>) -> Self {
-        Self {
-            id: line.id.0,
-            name: relations.line_name(line),
-            protocol: line.endpoint_sip.map(|_| "sip"),
-            context: line.context.clone(),
-            position: line.position,
-            device_slot: line.position,
-            device_id: None,
-            caller_id_name: line.caller_id_name.clone(),
-            caller_id_num: line.caller_id_num.clone(),
-            provisioning_code: line.provisioning_code.clone(),
-            provisioning_extension: line.provisioning_code.clone(),
-            registrar: line.registrar.clone(),
-            site: line.site.map(|site| site.0),
-            endpoint_sip: line.endpoint_sip.and_then(|id| relations.endpoint(id)),
-            endpoint_sccp: None,
-            endpoint_custom: None,
-            extensions: relations.extensions(&line.extensions),
-            users: relations.users(&line.users),
-            links: Link::of(relations.base, "lines", "lines", line.id),
-        }
-    }
-}
-
 body! {
     /// What can be said of a line. An update changes what is there; `null` is back to the default.
     pub(super) struct LineBody {
@@ -129,27 +92,78 @@ impl Shape for LineBody {
     const ABSENT: &'static [&'static str] = &["application"];
 }
 
-impl LineBody {
-    fn write(self, line: &mut Line) -> Result<(), Refusal> {
-        self.context.required_into("context", &mut line.context)?;
-        self.position.or_default_into(&mut line.position, 1);
-        self.caller_id_name.into_text(&mut line.caller_id_name);
-        self.caller_id_num.into_text(&mut line.caller_id_num);
-        self.provisioning_code
-            .into_text(&mut line.provisioning_code);
-        self.registrar.into_text(&mut line.registrar);
-        let mut site = line.site.map(|site| site.0);
-        self.site.into_optional(&mut site);
-        line.site = site.map(SiteId);
+impl Collection for Line {
+    type Id = LineId;
+    type View = LineView;
+    type Body = LineBody;
+
+    const NAME: &'static str = "Line";
+    const PATH: &'static str = "lines";
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "protocol",
+        "context",
+        "position",
+        "caller_id_name",
+        "caller_id_num",
+        "provisioning_code",
+        "registrar",
+    ];
+
+    fn all(state: &Replica) -> &Table<LineId, Self> {
+        state.lines()
+    }
+
+    fn id(number: u32) -> LineId {
+        LineId(number)
+    }
+
+    fn key(id: LineId) -> ResourceKey {
+        ResourceKey::Line(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Line(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> LineView {
+        LineView {
+            id: self.id.0,
+            name: relations.line_name(self),
+            protocol: self.endpoint_sip.map(|_| "sip"),
+            context: self.context.clone(),
+            position: self.position,
+            device_slot: self.position,
+            device_id: None,
+            caller_id_name: self.caller_id_name.clone(),
+            caller_id_num: self.caller_id_num.clone(),
+            provisioning_code: self.provisioning_code.clone(),
+            provisioning_extension: self.provisioning_code.clone(),
+            registrar: self.registrar.clone(),
+            site: self.site.map(|site| site.0),
+            endpoint_sip: self.endpoint_sip.and_then(|id| relations.endpoint(id)),
+            endpoint_sccp: None,
+            endpoint_custom: None,
+            extensions: relations.extensions(&self.extensions),
+            users: relations.users(&self.users),
+            links: Link::of(relations.base, "lines", "lines", self.id),
+        }
+    }
+
+    fn write(&mut self, body: LineBody) -> Result<(), Refusal> {
+        body.context.required_into("context", &mut self.context)?;
+        body.position.or_default_into(&mut self.position, 1);
+        body.caller_id_name.into_text(&mut self.caller_id_name);
+        body.caller_id_num.into_text(&mut self.caller_id_num);
+        body.provisioning_code
+            .into_text(&mut self.provisioning_code);
+        body.registrar.into_text(&mut self.registrar);
+        let mut site = self.site.map(|site| site.0);
+        body.site.into_optional(&mut site);
+        self.site = site.map(SiteId);
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: LineId) -> Result<&Arc<Line>, Refusal> {
-    state
-        .lines()
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Line", "id", id))
 }
 
 /// List lines
@@ -160,15 +174,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.lines().values(), &FIELDS, |line| {
-        LineView::of(line, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Line>(&api, &base, &query)
 }
 
 /// Create a line
@@ -180,7 +186,7 @@ async fn create(
     Body(body): Body<LineBody>,
 ) -> Result<Response, Refusal> {
     let mut line = Line::default();
-    body.write(&mut line)?;
+    line.write(body)?;
     let key = if line.provisioning_code.is_some() {
         write::create(api.plane(), Resource::Line(line)).await?
     } else {
@@ -193,16 +199,7 @@ async fn create(
         };
         write::create_generated(api.plane(), &["provisioning_code"], generate).await?
     };
-    let state = api.plane.state();
-    let line = find(&state, LineId(key.number()))?;
-    let view = LineView::of(
-        line,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(Created(base.of(&format!("lines/{}", line.id)), view).into_response())
+    collection::created::<Line>(&api, &base, key)
 }
 
 /// Show a line
@@ -213,15 +210,7 @@ async fn show(
     base: Base,
     Id(id): Id<LineId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let view = LineView::of(
-        find(&state, id)?,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(axum::Json(view).into_response())
+    collection::show::<Line>(&api, &base, id)
 }
 
 /// Change fields of a line
@@ -233,19 +222,12 @@ async fn update(
     Id(id): Id<LineId>,
     Body(body): Body<LineBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut line = (**find(state, id)?).clone();
-        body.clone().write(&mut line)?;
-        Ok(Resource::Line(line))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Line>(&api, id, body).await
 }
 
 /// Delete a line; what it was linked to stays
 #[utoipa::path(delete, path = "/lines/{line_id}", tag = "lines", params(("line_id" = u32, Path)),
     security(("token" = [])), responses((status = 204), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<LineId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Line(id)).await?;
-    Ok(Done)
+    collection::delete::<Line>(&api, id).await
 }

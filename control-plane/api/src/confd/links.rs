@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use carillon_model::{ConfigCommand, EndpointId, ExtensionId, LineId, Link, State as Replica};
+use carillon_model::{
+    ConfigCommand, EndpointId, Extension, ExtensionId, Line, LineId, Link, SipEndpoint,
+    State as Replica,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::known;
 use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Id, Ids, UserKey};
@@ -26,29 +30,19 @@ pub(super) fn routes() -> Routes {
 
 fn user_line(state: &Replica, user: &UserKey, line: LineId) -> Result<Link, Refusal> {
     let user = user.find(state)?.id;
-    if !state.lines().contains(&line) {
-        return Err(Refusal::not_found("Line", "line_id", line));
-    }
+    known::<Line>(state, "line_id", line)?;
     Ok(Link::UserLine { user, line })
 }
 
 fn line_extension(state: &Replica, line: LineId, extension: ExtensionId) -> Result<Link, Refusal> {
-    if !state.lines().contains(&line) {
-        return Err(Refusal::not_found("Line", "line_id", line));
-    }
-    if !state.extensions().contains(&extension) {
-        return Err(Refusal::not_found("Extension", "extension_id", extension));
-    }
+    known::<Line>(state, "line_id", line)?;
+    known::<Extension>(state, "extension_id", extension)?;
     Ok(Link::LineExtension { line, extension })
 }
 
 fn line_endpoint(state: &Replica, line: LineId, endpoint: EndpointId) -> Result<Link, Refusal> {
-    if !state.lines().contains(&line) {
-        return Err(Refusal::not_found("Line", "line_id", line));
-    }
-    if !state.endpoints().contains(&endpoint) {
-        return Err(Refusal::not_found("SIPEndpoint", "endpoint_id", endpoint));
-    }
+    known::<Line>(state, "line_id", line)?;
+    known::<SipEndpoint>(state, "endpoint_id", endpoint)?;
     Ok(Link::LineEndpoint { line, endpoint })
 }
 

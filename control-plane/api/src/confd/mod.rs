@@ -1,6 +1,7 @@
 //! XiVO's configuration interface, version 1.1: its paths, its bodies, its answers.
 
 mod call_logs;
+mod collection;
 mod contexts;
 mod endpoints;
 mod export;

@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    ConfigCommand, ExtensionId, Link as Association, Outcall, OutcallId, OutcallNumber, Resource,
-    ResourceKey, State as Replica, TrunkId,
+    ConfigCommand, Extension, ExtensionId, Link as Association, Outcall, OutcallId, OutcallNumber,
+    Resource, ResourceKey, State as Replica, Table, TrunkId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection, find, known};
 use super::links::dissociate;
 use super::relations::{Relations, TrunkRelation};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, BodyOrNone, Shape};
 use crate::extract::{Base, Id, Ids};
 use crate::fields::body;
@@ -60,41 +61,6 @@ struct NumberView {
     links: Vec<Link>,
 }
 
-const FIELDS: [&str; 4] = ["id", "name", "description", "enabled"];
-
-impl OutcallView {
-    fn of(outcall: &Outcall, relations: Relations<'_>) -> Self {
-        let number = |number: &OutcallNumber| {
-            let extension = relations.state.extensions().get(&number.extension)?;
-            Some(NumberView {
-                id: extension.id.0,
-                exten: extension.exten.clone(),
-                context: extension.context.clone(),
-                prefix: number.prefix.clone(),
-                external_prefix: number.external_prefix.clone(),
-                strip_digits: number.strip_digits,
-                caller_id: number.caller_id.clone(),
-                links: Link::of(relations.base, "extensions", "extensions", extension.id),
-            })
-        };
-        let trunks = outcall.trunks.iter();
-        Self {
-            id: outcall.id.0,
-            name: outcall.name.clone(),
-            description: outcall.description.clone(),
-            internal_caller_id: outcall.internal_caller_id,
-            ring_time: outcall.ring_seconds,
-            enabled: outcall.enabled,
-            trunks: trunks
-                .filter_map(|id| relations.state.trunks().get(id))
-                .map(|trunk| relations.trunk(trunk))
-                .collect(),
-            extensions: outcall.numbers.iter().filter_map(number).collect(),
-            links: Link::of(relations.base, "outcalls", "outcalls", outcall.id),
-        }
-    }
-}
-
 body! {
     /// What can be said of a way out. An update changes what is there.
     pub(super) struct OutcallBody {
@@ -122,14 +88,69 @@ impl Shape for OutcallBody {
     const ABSENT: &'static [&'static str] = &["preprocess_subroutine"];
 }
 
-impl OutcallBody {
-    fn write(self, outcall: &mut Outcall) -> Result<(), Refusal> {
-        self.name.required_into("name", &mut outcall.name)?;
-        self.description.into_text(&mut outcall.description);
-        self.internal_caller_id
-            .or_default_into(&mut outcall.internal_caller_id, false);
-        self.ring_time.into_optional(&mut outcall.ring_seconds);
-        self.enabled.or_default_into(&mut outcall.enabled, true);
+impl Collection for Outcall {
+    type Id = OutcallId;
+    type View = OutcallView;
+    type Body = OutcallBody;
+
+    const NAME: &'static str = "Outcall";
+    const PATH: &'static str = "outcalls";
+    const FIELDS: &'static [&'static str] = &["id", "name", "description", "enabled"];
+
+    fn all(state: &Replica) -> &Table<OutcallId, Self> {
+        state.outcalls()
+    }
+
+    fn id(number: u32) -> OutcallId {
+        OutcallId(number)
+    }
+
+    fn key(id: OutcallId) -> ResourceKey {
+        ResourceKey::Outcall(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Outcall(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> OutcallView {
+        let number = |number: &OutcallNumber| {
+            let extension = relations.state.extensions().get(&number.extension)?;
+            Some(NumberView {
+                id: extension.id.0,
+                exten: extension.exten.clone(),
+                context: extension.context.clone(),
+                prefix: number.prefix.clone(),
+                external_prefix: number.external_prefix.clone(),
+                strip_digits: number.strip_digits,
+                caller_id: number.caller_id.clone(),
+                links: Link::of(relations.base, "extensions", "extensions", extension.id),
+            })
+        };
+        let trunks = self.trunks.iter();
+        OutcallView {
+            id: self.id.0,
+            name: self.name.clone(),
+            description: self.description.clone(),
+            internal_caller_id: self.internal_caller_id,
+            ring_time: self.ring_seconds,
+            enabled: self.enabled,
+            trunks: trunks
+                .filter_map(|id| relations.state.trunks().get(id))
+                .map(|trunk| relations.trunk(trunk))
+                .collect(),
+            extensions: self.numbers.iter().filter_map(number).collect(),
+            links: Link::of(relations.base, "outcalls", "outcalls", self.id),
+        }
+    }
+
+    fn write(&mut self, body: OutcallBody) -> Result<(), Refusal> {
+        body.name.required_into("name", &mut self.name)?;
+        body.description.into_text(&mut self.description);
+        body.internal_caller_id
+            .or_default_into(&mut self.internal_caller_id, false);
+        body.ring_time.into_optional(&mut self.ring_seconds);
+        body.enabled.or_default_into(&mut self.enabled, true);
         Ok(())
     }
 }
@@ -170,11 +191,6 @@ impl Shape for OutcallTrunks {
     const ABSENT: &'static [&'static str] = &[];
 }
 
-fn find(state: &Replica, id: OutcallId) -> Result<&Arc<Outcall>, Refusal> {
-    let outcall = state.outcalls().get(&id);
-    outcall.ok_or_else(|| Refusal::not_found("Outcall", "id", id))
-}
-
 /// List ways out
 #[utoipa::path(get, path = "/outcalls", tag = "outcalls", params(ListParameters), security(("token" = [])),
     responses((status = 200, body = Page<OutcallView>)))]
@@ -183,15 +199,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.outcalls().values(), &FIELDS, |outcall| {
-        OutcallView::of(outcall, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Outcall>(&api, &base, &query)
 }
 
 /// Create a way out
@@ -203,15 +211,8 @@ async fn create(
     Body(body): Body<OutcallBody>,
 ) -> Result<Response, Refusal> {
     let mut outcall = Outcall::default();
-    body.write(&mut outcall)?;
-    let key = write::create(api.plane(), Resource::Outcall(outcall)).await?;
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let view = OutcallView::of(find(&state, OutcallId(key.number()))?, relations);
-    Ok(Created(base.of(&format!("outcalls/{}", key.number())), view).into_response())
+    outcall.write(body)?;
+    collection::create(&api, &base, outcall).await
 }
 
 /// Show a way out
@@ -222,12 +223,7 @@ async fn show(
     base: Base,
     Id(id): Id<OutcallId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    Ok(axum::Json(OutcallView::of(find(&state, id)?, relations)).into_response())
+    collection::show::<Outcall>(&api, &base, id)
 }
 
 /// Change fields of a way out
@@ -239,13 +235,7 @@ async fn update(
     Id(id): Id<OutcallId>,
     Body(body): Body<OutcallBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut outcall = (**find(state, id)?).clone();
-        body.clone().write(&mut outcall)?;
-        Ok(Resource::Outcall(outcall))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Outcall>(&api, id, body).await
 }
 
 /// Delete a way out; its numbers stay
@@ -253,8 +243,7 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<OutcallId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Outcall(id)).await?;
-    Ok(Done)
+    collection::delete::<Outcall>(&api, id).await
 }
 
 /// Give a way out exactly these trunks
@@ -266,7 +255,7 @@ async fn set_trunks(
     Id(outcall): Id<OutcallId>,
     Body(body): Body<OutcallTrunks>,
 ) -> Result<Done, Refusal> {
-    find(&api.plane.state(), outcall)?;
+    find::<Outcall>(&api.plane.state(), outcall)?;
     let trunks = body.trunks.iter().map(|trunk| TrunkId(trunk.id)).collect();
     write::configure(
         api.plane(),
@@ -277,13 +266,8 @@ async fn set_trunks(
 }
 
 fn check_number(state: &Replica, outcall: OutcallId, of: ExtensionId) -> Result<(), Refusal> {
-    if !state.outcalls().contains(&outcall) {
-        return Err(Refusal::not_found("Outcall", "outcall_id", outcall));
-    }
-    if !state.extensions().contains(&of) {
-        return Err(Refusal::not_found("Extension", "extension_id", of));
-    }
-    Ok(())
+    known::<Outcall>(state, "outcall_id", outcall)?;
+    known::<Extension>(state, "extension_id", of)
 }
 
 /// Let a number or a pattern leave by a way out

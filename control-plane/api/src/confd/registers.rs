@@ -1,17 +1,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    Register, RegisterId, Resource, ResourceKey, Secret, State as Replica, Transport,
+    Register, RegisterId, Resource, ResourceKey, Secret, State as Replica, Table, Transport,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection};
 use super::relations::{Relations, TrunkRelation};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::{Field, body};
@@ -19,7 +20,6 @@ use crate::link::Link;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;
 use crate::router::{Api, Routes};
-use crate::write;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new()
@@ -45,32 +45,6 @@ pub(crate) struct RegisterView {
     expiration: u32,
     trunk: Option<TrunkRelation>,
     links: Vec<Link>,
-}
-
-const FIELDS: [&str; 4] = ["id", "sip_username", "remote_host", "enabled"];
-
-impl RegisterView {
-    fn of(register: &Register, relations: Relations<'_>) -> Self {
-        let password = register.auth_password.expose();
-        Self {
-            id: register.id.0,
-            enabled: register.enabled,
-            transport: register.transport.map(Transport::as_str),
-            sip_username: register.sip_username.clone(),
-            auth_username: register.auth_username.clone(),
-            auth_password: (!password.is_empty()).then(|| password.to_owned()),
-            realm: register.realm.clone(),
-            remote_host: register.remote_host.clone(),
-            remote_port: register.remote_port,
-            callback_extension: register.callback_extension.clone(),
-            expiration: register.expiration_s,
-            trunk: relations
-                .state
-                .trunk_of_register(register.id)
-                .map(|trunk| relations.trunk(trunk)),
-            links: Link::of(relations.base, "register_sip", "registers/sip", register.id),
-        }
-    }
 }
 
 body! {
@@ -101,45 +75,86 @@ impl Shape for RegisterBody {
     const ABSENT: &'static [&'static str] = &[];
 }
 
-impl RegisterBody {
-    fn write(self, register: &mut Register) -> Result<(), Refusal> {
-        let default = Register::default();
-        self.enabled.or_default_into(&mut register.enabled, true);
-        match self.transport {
+impl Collection for Register {
+    type Id = RegisterId;
+    type View = RegisterView;
+    type Body = RegisterBody;
+
+    const NAME: &'static str = "SIPRegister";
+    const PATH: &'static str = "registers/sip";
+    const FIELDS: &'static [&'static str] = &["id", "sip_username", "remote_host", "enabled"];
+
+    fn all(state: &Replica) -> &Table<RegisterId, Self> {
+        state.registers()
+    }
+
+    fn id(number: u32) -> RegisterId {
+        RegisterId(number)
+    }
+
+    fn key(id: RegisterId) -> ResourceKey {
+        ResourceKey::Register(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Register(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> RegisterView {
+        let password = self.auth_password.expose();
+        RegisterView {
+            id: self.id.0,
+            enabled: self.enabled,
+            transport: self.transport.map(Transport::as_str),
+            sip_username: self.sip_username.clone(),
+            auth_username: self.auth_username.clone(),
+            auth_password: (!password.is_empty()).then(|| password.to_owned()),
+            realm: self.realm.clone(),
+            remote_host: self.remote_host.clone(),
+            remote_port: self.remote_port,
+            callback_extension: self.callback_extension.clone(),
+            expiration: self.expiration_s,
+            trunk: relations
+                .state
+                .trunk_of_register(self.id)
+                .map(|trunk| relations.trunk(trunk)),
+            links: Link::of(relations.base, "register_sip", "registers/sip", self.id),
+        }
+    }
+
+    fn write(&mut self, body: RegisterBody) -> Result<(), Refusal> {
+        let default = Self::default();
+        body.enabled.or_default_into(&mut self.enabled, true);
+        match body.transport {
             Field::Missing => {}
-            Field::Null => register.transport = None,
+            Field::Null => self.transport = None,
             Field::Value(name) => {
                 let known = [Transport::Udp, Transport::Tcp, Transport::Tls];
                 let named = known
                     .into_iter()
                     .find(|transport| transport.as_str() == name);
-                register.transport = Some(
+                self.transport = Some(
                     named.ok_or_else(|| Refusal::field("transport", "must be udp, tcp or tls"))?,
                 );
             }
         }
-        self.sip_username
-            .required_into("sip_username", &mut register.sip_username)?;
-        self.auth_username.into_text(&mut register.auth_username);
-        let mut password = register.auth_password.expose().to_owned();
-        self.auth_password
+        body.sip_username
+            .required_into("sip_username", &mut self.sip_username)?;
+        body.auth_username.into_text(&mut self.auth_username);
+        let mut password = self.auth_password.expose().to_owned();
+        body.auth_password
             .or_default_into(&mut password, String::new());
-        register.auth_password = Secret::new(password);
-        self.realm.into_text(&mut register.realm);
-        self.remote_host
-            .required_into("remote_host", &mut register.remote_host)?;
-        self.remote_port.into_optional(&mut register.remote_port);
-        self.callback_extension
-            .into_text(&mut register.callback_extension);
-        self.expiration
-            .or_default_into(&mut register.expiration_s, default.expiration_s);
+        self.auth_password = Secret::new(password);
+        body.realm.into_text(&mut self.realm);
+        body.remote_host
+            .required_into("remote_host", &mut self.remote_host)?;
+        body.remote_port.into_optional(&mut self.remote_port);
+        body.callback_extension
+            .into_text(&mut self.callback_extension);
+        body.expiration
+            .or_default_into(&mut self.expiration_s, default.expiration_s);
         Ok(())
     }
-}
-
-fn find(state: &Replica, id: RegisterId) -> Result<&Arc<Register>, Refusal> {
-    let register = state.registers().get(&id);
-    register.ok_or_else(|| Refusal::not_found("SIPRegister", "id", id))
 }
 
 /// List registrations at carriers
@@ -150,15 +165,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.registers().values(), &FIELDS, |register| {
-        RegisterView::of(register, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Register>(&api, &base, &query)
 }
 
 /// Create a registration at a carrier; it begins once a trunk has it
@@ -170,15 +177,8 @@ async fn create(
     Body(body): Body<RegisterBody>,
 ) -> Result<Response, Refusal> {
     let mut register = Register::default();
-    body.write(&mut register)?;
-    let key = write::create(api.plane(), Resource::Register(register)).await?;
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let view = RegisterView::of(find(&state, RegisterId(key.number()))?, relations);
-    Ok(Created(base.of(&format!("registers/sip/{}", key.number())), view).into_response())
+    register.write(body)?;
+    collection::create(&api, &base, register).await
 }
 
 /// Show a registration at a carrier
@@ -189,12 +189,7 @@ async fn show(
     base: Base,
     Id(id): Id<RegisterId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    Ok(axum::Json(RegisterView::of(find(&state, id)?, relations)).into_response())
+    collection::show::<Register>(&api, &base, id)
 }
 
 /// Change fields of a registration; it works at once
@@ -206,13 +201,7 @@ async fn update(
     Id(id): Id<RegisterId>,
     Body(body): Body<RegisterBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut register = (**find(state, id)?).clone();
-        body.clone().write(&mut register)?;
-        Ok(Resource::Register(register))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Register>(&api, id, body).await
 }
 
 /// Delete a registration that no trunk has
@@ -220,6 +209,5 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<RegisterId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Register(id)).await?;
-    Ok(Done)
+    collection::delete::<Register>(&api, id).await
 }

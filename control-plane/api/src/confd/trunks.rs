@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use carillon_model::{
-    EndpointId, Link as Association, RegisterId, Resource, ResourceKey, State as Replica, Trunk,
-    TrunkId,
+    EndpointId, Link as Association, Register, RegisterId, Resource, ResourceKey, SipEndpoint,
+    State as Replica, Table, Trunk, TrunkId,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection, known};
 use super::links::{associate, dissociate};
 use super::relations::{EndpointRelation, OutcallRelation, RegisterRelation, Relations};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id, Ids};
 use crate::fields::body;
@@ -21,7 +22,6 @@ use crate::link::Link;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;
 use crate::router::{Api, Routes};
-use crate::write;
 
 pub(super) fn routes() -> Routes {
     OpenApiRouter::new()
@@ -43,23 +43,6 @@ pub(crate) struct TrunkView {
     register_sip: Option<RegisterRelation>,
     outcalls: Vec<OutcallRelation>,
     links: Vec<Link>,
-}
-
-const FIELDS: [&str; 3] = ["id", "name", "context"];
-
-impl TrunkView {
-    fn of(trunk: &Trunk, relations: Relations<'_>) -> Self {
-        Self {
-            id: trunk.id.0,
-            name: trunk.name.clone(),
-            context: trunk.context.clone(),
-            outgoing_caller_id_format: trunk.outgoing_caller_id_format.clone(),
-            endpoint_sip: trunk.endpoint_sip.and_then(|id| relations.endpoint(id)),
-            register_sip: trunk.register_sip.and_then(|id| relations.register(id)),
-            outcalls: relations.outcalls_of(trunk.id),
-            links: Link::of(relations.base, "trunks", "trunks", trunk.id),
-        }
-    }
 }
 
 body! {
@@ -92,18 +75,51 @@ impl Shape for TrunkBody {
     ];
 }
 
-impl TrunkBody {
-    fn write(self, trunk: &mut Trunk) {
-        self.name.or_default_into(&mut trunk.name, String::new());
-        self.context.into_text(&mut trunk.context);
-        self.outgoing_caller_id_format
-            .or_default_into(&mut trunk.outgoing_caller_id_format, String::new());
-    }
-}
+impl Collection for Trunk {
+    type Id = TrunkId;
+    type View = TrunkView;
+    type Body = TrunkBody;
 
-pub(super) fn find(state: &Replica, id: TrunkId) -> Result<&Arc<Trunk>, Refusal> {
-    let trunk = state.trunks().get(&id);
-    trunk.ok_or_else(|| Refusal::not_found("Trunk", "id", id))
+    const NAME: &'static str = "Trunk";
+    const PATH: &'static str = "trunks";
+    const FIELDS: &'static [&'static str] = &["id", "name", "context"];
+
+    fn all(state: &Replica) -> &Table<TrunkId, Self> {
+        state.trunks()
+    }
+
+    fn id(number: u32) -> TrunkId {
+        TrunkId(number)
+    }
+
+    fn key(id: TrunkId) -> ResourceKey {
+        ResourceKey::Trunk(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::Trunk(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> TrunkView {
+        TrunkView {
+            id: self.id.0,
+            name: self.name.clone(),
+            context: self.context.clone(),
+            outgoing_caller_id_format: self.outgoing_caller_id_format.clone(),
+            endpoint_sip: self.endpoint_sip.and_then(|id| relations.endpoint(id)),
+            register_sip: self.register_sip.and_then(|id| relations.register(id)),
+            outcalls: relations.outcalls_of(self.id),
+            links: Link::of(relations.base, "trunks", "trunks", self.id),
+        }
+    }
+
+    fn write(&mut self, body: TrunkBody) -> Result<(), Refusal> {
+        body.name.or_default_into(&mut self.name, String::new());
+        body.context.into_text(&mut self.context);
+        body.outgoing_caller_id_format
+            .or_default_into(&mut self.outgoing_caller_id_format, String::new());
+        Ok(())
+    }
 }
 
 /// List trunks
@@ -114,15 +130,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.trunks().values(), &FIELDS, |trunk| {
-        TrunkView::of(trunk, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<Trunk>(&api, &base, &query)
 }
 
 /// Create a trunk
@@ -134,15 +142,8 @@ async fn create(
     Body(body): Body<TrunkBody>,
 ) -> Result<Response, Refusal> {
     let mut trunk = Trunk::default();
-    body.write(&mut trunk);
-    let key = write::create(api.plane(), Resource::Trunk(trunk)).await?;
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let view = TrunkView::of(find(&state, TrunkId(key.number()))?, relations);
-    Ok(Created(base.of(&format!("trunks/{}", key.number())), view).into_response())
+    trunk.write(body)?;
+    collection::create(&api, &base, trunk).await
 }
 
 /// Show a trunk
@@ -153,12 +154,7 @@ async fn show(
     base: Base,
     Id(id): Id<TrunkId>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    Ok(axum::Json(TrunkView::of(find(&state, id)?, relations)).into_response())
+    collection::show::<Trunk>(&api, &base, id)
 }
 
 /// Change fields of a trunk; it works at once
@@ -170,13 +166,7 @@ async fn update(
     Id(id): Id<TrunkId>,
     Body(body): Body<TrunkBody>,
 ) -> Result<Done, Refusal> {
-    write::update(api.plane(), |state| {
-        let mut trunk = (**find(state, id)?).clone();
-        body.clone().write(&mut trunk);
-        Ok(Resource::Trunk(trunk))
-    })
-    .await?;
-    Ok(Done)
+    collection::update::<Trunk>(&api, id, body).await
 }
 
 /// Delete a trunk that no outcall uses
@@ -184,27 +174,18 @@ async fn update(
     security(("token" = [])),
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(id): Id<TrunkId>) -> Result<Done, Refusal> {
-    write::delete(api.plane(), ResourceKey::Trunk(id)).await?;
-    Ok(Done)
+    collection::delete::<Trunk>(&api, id).await
 }
 
 fn endpoint(state: &Replica, trunk: TrunkId, endpoint: EndpointId) -> Result<Association, Refusal> {
-    if !state.trunks().contains(&trunk) {
-        return Err(Refusal::not_found("Trunk", "trunk_id", trunk));
-    }
-    if !state.endpoints().contains(&endpoint) {
-        return Err(Refusal::not_found("SIPEndpoint", "endpoint_id", endpoint));
-    }
+    known::<Trunk>(state, "trunk_id", trunk)?;
+    known::<SipEndpoint>(state, "endpoint_id", endpoint)?;
     Ok(Association::TrunkEndpoint { trunk, endpoint })
 }
 
 fn register(state: &Replica, trunk: TrunkId, register: RegisterId) -> Result<Association, Refusal> {
-    if !state.trunks().contains(&trunk) {
-        return Err(Refusal::not_found("Trunk", "trunk_id", trunk));
-    }
-    if !state.registers().contains(&register) {
-        return Err(Refusal::not_found("SIPRegister", "register_id", register));
-    }
+    known::<Trunk>(state, "trunk_id", trunk)?;
+    known::<Register>(state, "register_id", register)?;
     Ok(Association::TrunkRegister { trunk, register })
 }
 

@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use carillon_model::{Resource, ResourceKey, Secret, User};
+use axum::response::Response;
+use carillon_model::{Resource, ResourceKey, Secret, State as Replica, Table, User, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::collection::{self, Collection};
 use super::generate::Generator;
 use super::relations::{LineRelation, Relations};
-use crate::answer::{Created, Done};
+use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id, UserKey};
 use crate::fields::{Field, body};
@@ -66,91 +67,6 @@ pub(crate) struct UserView {
     enabled: bool,
     lines: Vec<LineRelation>,
     links: Vec<Link>,
-}
-
-/// By which users can be sorted and filtered.
-const FIELDS: [&str; 27] = [
-    "id",
-    "uuid",
-    "firstname",
-    "lastname",
-    "email",
-    "timezone",
-    "language",
-    "description",
-    "caller_id",
-    "outgoing_caller_id",
-    "mobile_phone_number",
-    "username",
-    "music_on_hold",
-    "preprocess_subroutine",
-    "userfield",
-    "subscription_type",
-    "ring_seconds",
-    "simultaneous_calls",
-    "supervision_enabled",
-    "call_transfer_enabled",
-    "dtmf_hangup_enabled",
-    "call_record_outgoing_external_enabled",
-    "call_record_outgoing_internal_enabled",
-    "call_record_incoming_external_enabled",
-    "call_record_incoming_internal_enabled",
-    "online_call_record_enabled",
-    "enabled",
-];
-
-impl UserView {
-    fn of(user: &User, relations: Relations<'_>) -> Self {
-        let user_ = user.clone();
-        Self {
-            id: user.id.0,
-            caller_id: Some(
-                user_
-                    .caller_id
-                    .unwrap_or_else(|| format!("\"{}\"", user.full_name())),
-            ),
-            outgoing_caller_id: Some(
-                user_
-                    .outgoing_caller_id
-                    .unwrap_or_else(|| "default".to_owned()),
-            ),
-            password: None,
-            call_permission_password: user_
-                .call_permission_password
-                .map(|code| code.expose().to_owned()),
-            call_record_enabled: user.call_record_outgoing_external_enabled
-                && user.call_record_outgoing_internal_enabled
-                && user.call_record_incoming_external_enabled
-                && user.call_record_incoming_internal_enabled,
-            lines: relations.lines(&user.lines),
-            links: Link::of(relations.base, "users", "users", user.id),
-            uuid: user_.uuid,
-            firstname: user_.firstname,
-            lastname: user_.lastname,
-            email: user_.email,
-            timezone: user_.timezone,
-            language: user_.language,
-            description: user_.description,
-            mobile_phone_number: user_.mobile_phone_number,
-            username: user_.username,
-            music_on_hold: user_.music_on_hold,
-            preprocess_subroutine: user_.preprocess_subroutine,
-            userfield: user_.userfield,
-            subscription_type: user_.subscription_type,
-            labels: user_.labels,
-            ring_seconds: user.ring_seconds,
-            simultaneous_calls: user.simultaneous_calls,
-            supervision_enabled: user.supervision_enabled,
-            call_transfer_enabled: user.call_transfer_enabled,
-            dtmf_hangup_enabled: user.dtmf_hangup_enabled,
-            call_record_outgoing_external_enabled: user.call_record_outgoing_external_enabled,
-            call_record_outgoing_internal_enabled: user.call_record_outgoing_internal_enabled,
-            call_record_incoming_external_enabled: user.call_record_incoming_external_enabled,
-            call_record_incoming_internal_enabled: user.call_record_incoming_internal_enabled,
-            online_call_record_enabled: user.online_call_record_enabled,
-            enabled: user.enabled,
-        }
-    }
 }
 
 body! {
@@ -223,73 +139,177 @@ impl Shape for UserBody {
     ];
 }
 
-impl UserBody {
-    /// Writes all but the password into a user.
-    pub(super) fn write(self, user: &mut User) -> Result<(), Refusal> {
-        let blank = User::default();
-        self.firstname
-            .required_into("firstname", &mut user.firstname)?;
-        self.lastname.into_text(&mut user.lastname);
-        self.email.into_text(&mut user.email);
-        self.timezone.into_text(&mut user.timezone);
-        self.language.into_text(&mut user.language);
-        self.description.into_text(&mut user.description);
-        self.caller_id.into_text(&mut user.caller_id);
-        self.outgoing_caller_id
-            .into_text(&mut user.outgoing_caller_id);
-        self.mobile_phone_number
-            .into_text(&mut user.mobile_phone_number);
-        self.username.into_text(&mut user.username);
-        self.music_on_hold.into_text(&mut user.music_on_hold);
-        self.preprocess_subroutine
-            .into_text(&mut user.preprocess_subroutine);
-        self.userfield.into_text(&mut user.userfield);
-        let mut code = user
+impl Collection for User {
+    type Id = UserId;
+    type View = UserView;
+    type Body = UserBody;
+
+    const NAME: &'static str = "User";
+    const PATH: &'static str = "users";
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "uuid",
+        "firstname",
+        "lastname",
+        "email",
+        "timezone",
+        "language",
+        "description",
+        "caller_id",
+        "outgoing_caller_id",
+        "mobile_phone_number",
+        "username",
+        "music_on_hold",
+        "preprocess_subroutine",
+        "userfield",
+        "subscription_type",
+        "ring_seconds",
+        "simultaneous_calls",
+        "supervision_enabled",
+        "call_transfer_enabled",
+        "dtmf_hangup_enabled",
+        "call_record_outgoing_external_enabled",
+        "call_record_outgoing_internal_enabled",
+        "call_record_incoming_external_enabled",
+        "call_record_incoming_internal_enabled",
+        "online_call_record_enabled",
+        "enabled",
+    ];
+
+    fn all(state: &Replica) -> &Table<UserId, Self> {
+        state.users()
+    }
+
+    fn id(number: u32) -> UserId {
+        UserId(number)
+    }
+
+    fn key(id: UserId) -> ResourceKey {
+        ResourceKey::User(id)
+    }
+
+    fn into_resource(self) -> Resource {
+        Resource::User(self)
+    }
+
+    fn view(&self, relations: Relations<'_>) -> UserView {
+        UserView {
+            id: self.id.0,
+            caller_id: Some(
+                self.caller_id
+                    .clone()
+                    .unwrap_or_else(|| format!("\"{}\"", self.full_name())),
+            ),
+            outgoing_caller_id: Some(
+                self.outgoing_caller_id
+                    .clone()
+                    .unwrap_or_else(|| "default".to_owned()),
+            ),
+            password: None,
+            call_permission_password: self
+                .call_permission_password
+                .as_ref()
+                .map(|code| code.expose().to_owned()),
+            call_record_enabled: self.call_record_outgoing_external_enabled
+                && self.call_record_outgoing_internal_enabled
+                && self.call_record_incoming_external_enabled
+                && self.call_record_incoming_internal_enabled,
+            lines: relations.lines(&self.lines),
+            links: Link::of(relations.base, "users", "users", self.id),
+            uuid: self.uuid.clone(),
+            firstname: self.firstname.clone(),
+            lastname: self.lastname.clone(),
+            email: self.email.clone(),
+            timezone: self.timezone.clone(),
+            language: self.language.clone(),
+            description: self.description.clone(),
+            mobile_phone_number: self.mobile_phone_number.clone(),
+            username: self.username.clone(),
+            music_on_hold: self.music_on_hold.clone(),
+            preprocess_subroutine: self.preprocess_subroutine.clone(),
+            userfield: self.userfield.clone(),
+            subscription_type: self.subscription_type,
+            labels: self.labels.clone(),
+            ring_seconds: self.ring_seconds,
+            simultaneous_calls: self.simultaneous_calls,
+            supervision_enabled: self.supervision_enabled,
+            call_transfer_enabled: self.call_transfer_enabled,
+            dtmf_hangup_enabled: self.dtmf_hangup_enabled,
+            call_record_outgoing_external_enabled: self.call_record_outgoing_external_enabled,
+            call_record_outgoing_internal_enabled: self.call_record_outgoing_internal_enabled,
+            call_record_incoming_external_enabled: self.call_record_incoming_external_enabled,
+            call_record_incoming_internal_enabled: self.call_record_incoming_internal_enabled,
+            online_call_record_enabled: self.online_call_record_enabled,
+            enabled: self.enabled,
+        }
+    }
+
+    /// All but the password: whoever has the body hashes that.
+    fn write(&mut self, body: UserBody) -> Result<(), Refusal> {
+        let blank = Self::default();
+        body.firstname
+            .required_into("firstname", &mut self.firstname)?;
+        body.lastname.into_text(&mut self.lastname);
+        body.email.into_text(&mut self.email);
+        body.timezone.into_text(&mut self.timezone);
+        body.language.into_text(&mut self.language);
+        body.description.into_text(&mut self.description);
+        body.caller_id.into_text(&mut self.caller_id);
+        body.outgoing_caller_id
+            .into_text(&mut self.outgoing_caller_id);
+        body.mobile_phone_number
+            .into_text(&mut self.mobile_phone_number);
+        body.username.into_text(&mut self.username);
+        body.music_on_hold.into_text(&mut self.music_on_hold);
+        body.preprocess_subroutine
+            .into_text(&mut self.preprocess_subroutine);
+        body.userfield.into_text(&mut self.userfield);
+        let mut code = self
             .call_permission_password
             .take()
             .map(|code| code.expose().to_owned());
-        self.call_permission_password.into_text(&mut code);
-        user.call_permission_password = code.map(Secret::new);
-        self.subscription_type
-            .into_optional(&mut user.subscription_type);
-        self.labels.or_default_into(&mut user.labels, blank.labels);
-        self.ring_seconds
-            .or_default_into(&mut user.ring_seconds, blank.ring_seconds);
-        self.simultaneous_calls
-            .or_default_into(&mut user.simultaneous_calls, blank.simultaneous_calls);
-        self.supervision_enabled
-            .or_default_into(&mut user.supervision_enabled, blank.supervision_enabled);
-        self.call_transfer_enabled
-            .or_default_into(&mut user.call_transfer_enabled, false);
-        self.dtmf_hangup_enabled
-            .or_default_into(&mut user.dtmf_hangup_enabled, false);
+        body.call_permission_password.into_text(&mut code);
+        self.call_permission_password = code.map(Secret::new);
+        body.subscription_type
+            .into_optional(&mut self.subscription_type);
+        body.labels.or_default_into(&mut self.labels, blank.labels);
+        body.ring_seconds
+            .or_default_into(&mut self.ring_seconds, blank.ring_seconds);
+        body.simultaneous_calls
+            .or_default_into(&mut self.simultaneous_calls, blank.simultaneous_calls);
+        body.supervision_enabled
+            .or_default_into(&mut self.supervision_enabled, blank.supervision_enabled);
+        body.call_transfer_enabled
+            .or_default_into(&mut self.call_transfer_enabled, false);
+        body.dtmf_hangup_enabled
+            .or_default_into(&mut self.dtmf_hangup_enabled, false);
         let records = [
             (
-                &mut user.call_record_outgoing_external_enabled,
-                self.call_record_outgoing_external_enabled,
+                &mut self.call_record_outgoing_external_enabled,
+                body.call_record_outgoing_external_enabled,
             ),
             (
-                &mut user.call_record_outgoing_internal_enabled,
-                self.call_record_outgoing_internal_enabled,
+                &mut self.call_record_outgoing_internal_enabled,
+                body.call_record_outgoing_internal_enabled,
             ),
             (
-                &mut user.call_record_incoming_external_enabled,
-                self.call_record_incoming_external_enabled,
+                &mut self.call_record_incoming_external_enabled,
+                body.call_record_incoming_external_enabled,
             ),
             (
-                &mut user.call_record_incoming_internal_enabled,
-                self.call_record_incoming_internal_enabled,
+                &mut self.call_record_incoming_internal_enabled,
+                body.call_record_incoming_internal_enabled,
             ),
         ];
         for (flag, own) in records {
-            self.call_record_enabled
+            body.call_record_enabled
                 .clone()
                 .or_default_into(flag, false);
             own.or_default_into(flag, false);
         }
-        self.online_call_record_enabled
-            .or_default_into(&mut user.online_call_record_enabled, false);
-        self.enabled.or_default_into(&mut user.enabled, true);
+        body.online_call_record_enabled
+            .or_default_into(&mut self.online_call_record_enabled, false);
+        body.enabled.or_default_into(&mut self.enabled, true);
         Ok(())
     }
 }
@@ -320,15 +340,7 @@ async fn list(
     base: Base,
     query: ListQuery,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let relations = Relations {
-        state: &state,
-        base: &base,
-    };
-    let page = query.page(state.users().values(), &FIELDS, |user| {
-        UserView::of(user, relations)
-    })?;
-    Ok(axum::Json(page).into_response())
+    collection::list::<User>(&api, &base, &query)
 }
 
 /// Create a user
@@ -348,23 +360,8 @@ async fn create(
         ..User::default()
     };
     user.password_hash = hash.flatten();
-    body.write(&mut user)?;
-    let ResourceKey::User(id) = write::create(api.plane(), Resource::User(user)).await? else {
-        return Err(Refusal::not_found("User", "id", "?"));
-    };
-    let state = api.plane.state();
-    let user = state
-        .users()
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("User", "id", id))?;
-    let view = UserView::of(
-        user,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(Created(base.of(&format!("users/{id}")), view).into_response())
+    user.write(body)?;
+    collection::create(&api, &base, user).await
 }
 
 /// Show a user
@@ -376,15 +373,8 @@ async fn show(
     base: Base,
     Id(key): Id<UserKey>,
 ) -> Result<Response, Refusal> {
-    let state = api.plane.state();
-    let view = UserView::of(
-        key.find(&state)?,
-        Relations {
-            state: &state,
-            base: &base,
-        },
-    );
-    Ok(axum::Json(view).into_response())
+    let id = key.find(&api.plane.state())?.id;
+    collection::show::<User>(&api, &base, id)
 }
 
 /// Change fields of a user
@@ -400,7 +390,7 @@ async fn update(
     let hash = password_hash(&api, &body.password).await?;
     write::update(api.plane(), |state| {
         let mut user = (**key.find(state)?).clone();
-        body.clone().write(&mut user)?;
+        user.write(body.clone())?;
         if let Some(hash) = &hash {
             user.password_hash.clone_from(hash);
         }
@@ -416,6 +406,5 @@ async fn update(
     responses((status = 204), (status = 400, body = Vec<String>), (status = 404, body = Vec<String>)))]
 async fn delete(State(api): State<Arc<Api>>, Id(key): Id<UserKey>) -> Result<Done, Refusal> {
     let id = key.find(&api.plane.state())?.id;
-    write::delete(api.plane(), ResourceKey::User(id)).await?;
-    Ok(Done)
+    collection::delete::<User>(&api, id).await
 }
