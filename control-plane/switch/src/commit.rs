@@ -48,6 +48,11 @@ impl Commits {
         }
     }
 
+    /// Nothing of the call was ever proposed.
+    pub(crate) fn is_untried(&self) -> bool {
+        self.proposed == 0
+    }
+
     pub(crate) fn is_blocked(&self) -> bool {
         self.barrier.is_some()
     }

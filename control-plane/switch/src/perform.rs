@@ -1,6 +1,6 @@
 //! Doing what a call wants done, in its order.
 
-use carillon_call::{Input, LegId, Output};
+use carillon_call::{Input, LegId, Output, Refusal, Route};
 use carillon_model::Flow;
 use carillon_sip::transaction::{self, ServerKey, response_flow};
 use carillon_sip::{Message, Method};
@@ -82,6 +82,11 @@ impl Switch {
                 }
                 Output::Route { number, context } => {
                     let route = self.route(slot, &number, &context);
+                    if self.may_be_behind(slot, &route) {
+                        slot.queue.push_front(Output::Route { number, context });
+                        self.commit(slot);
+                        continue;
+                    }
                     slot.inputs.push_back(Input::Routed(route));
                 }
                 Output::Media(descriptor) => self.put_media(slot, descriptor),
@@ -92,6 +97,13 @@ impl Switch {
                 Output::Ended => {}
             }
         }
+    }
+
+    /// Another node may have told a phone or a script that it is known, and this one has not heard of it yet. Once the call
+    /// is stored, all that was acknowledged before it is known here.
+    fn may_be_behind(&self, slot: &Slot, route: &Result<Route, Refusal>) -> bool {
+        let unknown = matches!(route, Err(refusal) if matches!(refusal.code, 404 | 480));
+        unknown && self.quorum && !slot.recorded && slot.commits.is_untried()
     }
 
     fn respond_for(

@@ -125,6 +125,7 @@ fn a_phone_that_does_not_come_again_is_forgotten_and_never_merged() {
         n1 -> alice: 401 INVITE
         alice -> n1: ACK 102
         alice -> n1: INVITE 102
+        n1 -> alice: 100 INVITE
         n1 -> alice: 480 INVITE
         alice -> n1: ACK 102
     "#]]

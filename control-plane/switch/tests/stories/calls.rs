@@ -148,6 +148,7 @@ fn a_number_that_nobody_has() {
         n1 -> alice: 401 INVITE
         alice -> n1: ACK 199
         alice -> n1: INVITE 199
+        n1 -> alice: 100 INVITE
         n1 -> alice: 404 INVITE
         alice -> n1: ACK 199
     "#]]
@@ -165,6 +166,7 @@ fn nobody_is_registered_at_the_number() {
         n1 -> alice: 401 INVITE
         alice -> n1: ACK 103
         alice -> n1: INVITE 103
+        n1 -> alice: 100 INVITE
         n1 -> alice: 480 INVITE
         alice -> n1: ACK 103
     "#]]

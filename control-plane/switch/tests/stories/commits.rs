@@ -1,7 +1,8 @@
 //! What waits for the quorum, and what happens when it does not come.
 
+use carillon_model::NodeId;
 use carillon_switch::{
-    BATCH_INTERVAL_MS, COMMIT_LIMIT_MS, Notice, ProposalFailure, UNPROTECTED_AFTER_MS,
+    BATCH_INTERVAL_MS, COMMIT_LIMIT_MS, Input, Notice, ProposalFailure, UNPROTECTED_AFTER_MS,
 };
 use expect_test::expect;
 
@@ -34,6 +35,72 @@ fn bob_does_not_ring_before_the_call_is_stored() {
             .values()
             .all(|server| server.sessions.is_empty())
     );
+}
+
+#[test]
+fn a_phone_that_this_node_has_not_heard_of_rings_once_the_call_is_stored() {
+    let mut office = Office::new(2);
+    office.place("alice", 1);
+    office.place("bob", 2);
+    office.register("alice");
+    office.run(100);
+    office.deaf = Some(NodeId(1));
+    office.register("bob");
+    office.run(100);
+    office.deaf = None;
+    office.ladder();
+    office.call("alice", "102");
+    expect![[r#"
+        alice -> n1: INVITE 102
+        n1 -> alice: 401 INVITE
+        alice -> n1: ACK 102
+        alice -> n1: INVITE 102
+        n1 -> alice: 100 INVITE
+        n1 by n2 -> bob: INVITE bob
+    "#]]
+    .assert_eq(&office.ladder());
+    office.answer("bob", 200);
+    office.hang_up("alice");
+    office.assert_quiet();
+}
+
+#[test]
+fn without_a_quorum_who_is_not_known_is_said_to_be_unknown_at_once() {
+    let mut office = Office::with(2, |config| config.unprotected_calls = true);
+    office.settle_in(2);
+    office.failing = Some(ProposalFailure::NoQuorum);
+    office.input(NodeId(1), Input::Quorum(false));
+    office.call("alice", "103");
+    expect![[r#"
+        alice -> n1: INVITE 103
+        n1 -> alice: 401 INVITE
+        alice -> n1: ACK 103
+        alice -> n1: INVITE 103
+        n1 -> alice: 480 INVITE
+        alice -> n1: ACK 103
+    "#]]
+    .assert_eq(&office.ladder());
+}
+
+#[test]
+fn a_call_whose_node_dies_while_it_asks_whom_to_ring_ends_at_its_caller() {
+    let mut office = Office::with_alice_and_bob(2);
+    office.deaf = Some(NodeId(1));
+    office.call("alice", "103");
+    office.ladder();
+    office.deaf = None;
+    office.kill(1);
+    office.run(3_000);
+    expect![[r#"
+        n2 -> alice: 503 INVITE
+        alice -> n1: ACK 103
+        n2 -> alice: 503 INVITE
+        alice -> n1: ACK 103
+        n2 -> alice: 503 INVITE
+        alice -> n1: ACK 103
+    "#]]
+    .assert_eq(&office.ladder());
+    assert_eq!(office.records.len(), 1);
 }
 
 #[test]
