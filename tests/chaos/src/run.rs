@@ -100,10 +100,9 @@ impl Run {
             let nodes = [node(number)?, node(number + number / nodes)?];
             Couple::register(&stage.lab, stage.host, [first, first + 1], nodes)
         };
-        // All register before the first calls: a node hears a moment later than another what that one has acknowledged.
-        let couples: Vec<Couple> = (0..options.calls).map(couple).collect::<Result<_>>()?;
         let mut standing = Vec::new();
-        for mut couple in couples {
+        for number in 0..options.calls {
+            let mut couple = couple(number)?;
             let connected = couple.connect()?;
             anyhow::ensure!(connected.is_ok(), "{} is not connected", couple.name);
             standing.push(Standing::begin(couple));
