@@ -20,9 +20,9 @@ pub(crate) const MAX_CSV_BYTES: usize = 16 * 1024 * 1024;
 /// What a body may have.
 pub(crate) trait Shape: DeserializeOwned {
     /// Fields that answers have and bodies cannot set.
-    const READ_ONLY: &'static [&'static str];
+    const READ_ONLY: &'static [&'static str] = &[];
     /// Fields that other systems of this interface have and this one has not: refused unless they are empty.
-    const ABSENT: &'static [&'static str];
+    const ABSENT: &'static [&'static str] = &[];
 }
 
 /// A JSON body of this shape.

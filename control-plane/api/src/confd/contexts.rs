@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::collection::{self, Collection, find};
-use super::relations::{ContextRelation, Relations};
+use super::relations::{ContextRelation, Numbered, Relations};
 use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
@@ -104,7 +104,6 @@ body! {
 
 impl Shape for ContextBody {
     const READ_ONLY: &'static [&'static str] = &["id", "uuid", "contexts", "links", "tenant_uuid"];
-    const ABSENT: &'static [&'static str] = &[];
 }
 
 impl Collection for Context {
@@ -265,22 +264,13 @@ async fn delete(State(api): State<Arc<Api>>, Id(id): Id<ContextId>) -> Result<Do
     collection::delete::<Context>(&api, id).await
 }
 
-/// A context by its number.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-struct ContextKey {
-    id: u32,
-}
-
 /// Contexts in order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct Includes {
-    contexts: Vec<ContextKey>,
+    contexts: Vec<Numbered>,
 }
 
-impl Shape for Includes {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
+impl Shape for Includes {}
 
 /// Include exactly these contexts, in this order
 #[utoipa::path(put, path = "/contexts/{context_id}/contexts", tag = "contexts", params(("context_id" = u32, Path)),

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::collection::known;
+use super::relations::Numbered;
 use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Id, Ids, UserKey};
@@ -80,22 +81,13 @@ async fn unlink_user_line(
     dissociate(&api, link).await
 }
 
-/// A line by its number.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-struct LineKey {
-    id: u32,
-}
-
 /// Lines in order, the main one first.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct UserLines {
-    lines: Vec<LineKey>,
+    lines: Vec<Numbered>,
 }
 
-impl Shape for UserLines {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
+impl Shape for UserLines {}
 
 /// Give a user exactly these lines
 #[utoipa::path(put, path = "/users/{user_id}/lines", tag = "associations", security(("token" = [])),

@@ -64,10 +64,7 @@ body! {
     }
 }
 
-impl Shape for LiveReloadBody {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
+impl Shape for LiveReloadBody {}
 
 /// Whether changes work at once: always
 #[utoipa::path(get, path = "/configuration/live_reload", tag = "configuration", security(("token" = [])),

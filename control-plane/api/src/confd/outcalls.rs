@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::collection::{self, Collection, find, known};
 use super::links::dissociate;
-use super::relations::{Relations, TrunkRelation};
+use super::relations::{Numbered, Relations, TrunkRelation};
 use crate::answer::Done;
 use crate::body::{Body, BodyOrNone, Shape};
 use crate::extract::{Base, Id, Ids};
@@ -169,27 +169,15 @@ body! {
     }
 }
 
-impl Shape for NumberBody {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
-
-/// A trunk by its number.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-struct TrunkKey {
-    id: u32,
-}
+impl Shape for NumberBody {}
 
 /// Trunks, to be tried in this order.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 struct OutcallTrunks {
-    trunks: Vec<TrunkKey>,
+    trunks: Vec<Numbered>,
 }
 
-impl Shape for OutcallTrunks {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
+impl Shape for OutcallTrunks {}
 
 /// List ways out
 #[utoipa::path(get, path = "/outcalls", tag = "outcalls", params(ListParameters), security(("token" = [])),

@@ -72,7 +72,6 @@ body! {
 
 impl Shape for RegisterBody {
     const READ_ONLY: &'static [&'static str] = &["id", "trunk", "links", "tenant_uuid"];
-    const ABSENT: &'static [&'static str] = &[];
 }
 
 impl Collection for Register {

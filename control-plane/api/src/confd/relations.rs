@@ -4,7 +4,7 @@ use carillon_model::{
     Context, EndpointId, Extension, ExtensionId, IncallId, Line, LineId, OutcallId, RegisterId,
     SipEndpoint, State, Trunk, TrunkId, User, UserId,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::extract::Base;
@@ -105,6 +105,12 @@ impl ContextRelation {
             label: context.label.clone(),
         }
     }
+}
+
+/// A resource, by its number alone: in bodies that say what is linked.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(super) struct Numbered {
+    pub(super) id: u32,
 }
 
 /// Finds what resources are linked to.

@@ -65,7 +65,6 @@ body! {
 
 impl Shape for AdministratorBody {
     const READ_ONLY: &'static [&'static str] = &["id", "created_at"];
-    const ABSENT: &'static [&'static str] = &[];
 }
 
 impl AdministratorBody {

@@ -229,7 +229,6 @@ impl Shape for MediaServerBody {
         "last_port",
         "calls",
     ];
-    const ABSENT: &'static [&'static str] = &[];
 }
 
 /// Drain a media server, or let it work again
@@ -265,10 +264,7 @@ body! {
     }
 }
 
-impl Shape for JoinTokenBody {
-    const READ_ONLY: &'static [&'static str] = &[];
-    const ABSENT: &'static [&'static str] = &[];
-}
+impl Shape for JoinTokenBody {}
 
 /// Lets one machine in.
 #[derive(Debug, Serialize, ToSchema)]
