@@ -10,8 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use carillon_model::{
-    Account, AccountCommand, Administrator, ApiToken, Command, Random, Secret, Seeded,
-    State as Replica, TokenHash,
+    Account, AccountCommand, Administrator, ApiToken, Command, Secret, State as Replica, TokenHash,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,13 +21,13 @@ use crate::body as bodies;
 use crate::body::{MAX_JSON_BYTES, Shape};
 use crate::extract::Caller;
 use crate::fields::body;
+use crate::generate::Generator;
 use crate::refusal::{Kind, Place, Refusal};
 use crate::router::{Api, Routes};
 use crate::{time, write};
 
 const DEFAULT_LIFETIME_S: u64 = 7_200;
 const MAX_LIFETIME_S: u64 = 366 * 24 * 3600;
-const TOKEN_CHARACTERS: usize = 52;
 
 pub(crate) fn routes() -> Routes {
     OpenApiRouter::new()
@@ -149,7 +148,7 @@ async fn log_in(
     }
     let administrator = check_password(&api, source.0, basic).await?;
     let now_ms = api.now_ms();
-    let text = random_token()?;
+    let text = Generator::new()?.token();
     let stored = ApiToken {
         hash: TokenHash::of(&text),
         account: Account::Administrator(administrator.id),
@@ -164,19 +163,6 @@ async fn log_in(
     .await?;
     let data = TokenView::of(text, &stored, &administrator);
     Ok(axum::Json(Envelope { data }).into_response())
-}
-
-fn random_token() -> Result<String, Refusal> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| {
-        tracing::error!(%error, "the system gives no randomness");
-        Refusal::new(
-            Kind::Internal,
-            Place::Request,
-            "the system gives no randomness",
-        )
-    })?;
-    Ok(Seeded::new(seed).token(TOKEN_CHARACTERS))
 }
 
 async fn check_password(

@@ -11,6 +11,7 @@ mod confd;
 mod config;
 mod extract;
 mod fields;
+mod generate;
 mod link;
 mod list;
 mod observe;

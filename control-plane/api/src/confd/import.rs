@@ -17,10 +17,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::collection::Collection;
-use super::generate::Generator;
 use super::table::{self, Column, Row};
 use super::users::{UserBody, password_hash};
 use crate::body::{self, Csv};
+use crate::generate::Generator;
 use crate::refusal::{Fault, Place, Refusal};
 use crate::router::{Api, Routes};
 

@@ -9,12 +9,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::collection::{self, Collection};
-use super::generate::Generator;
 use super::relations::{EndpointRelation, ExtensionRelation, Relations, UserRelation};
 use crate::answer::Done;
 use crate::body::{Body, Shape};
 use crate::extract::{Base, Id};
 use crate::fields::body;
+use crate::generate::Generator;
 use crate::link::Link;
 use crate::list::{ListParameters, ListQuery, Page};
 use crate::refusal::Refusal;

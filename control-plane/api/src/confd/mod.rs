@@ -6,7 +6,6 @@ mod contexts;
 mod endpoints;
 mod export;
 mod extensions;
-mod generate;
 mod import;
 mod incalls;
 mod lines;
