@@ -225,7 +225,7 @@ impl Couple {
         }
         let (voice, sdp) = self.callee.voice(began)?;
         self.callee.reply(message, 180, None)?;
-        let answer = self.callee.phone.respond(message, 200, Some(&sdp))?;
+        let answer = self.callee.accepts(message, &sdp)?;
         let dialog = Dialog::of_callee(message, &answer)?;
         self.callee.talks(dialog, message, voice, sdp)
     }
@@ -291,7 +291,7 @@ impl Couple {
     /// Both phones have forgotten the call, as after a power cut of their own.
     pub(crate) fn forget(&mut self) {
         for party in [&mut self.caller, &mut self.callee] {
-            party.talk = None;
+            party.forget();
         }
     }
 }

@@ -48,6 +48,15 @@ struct Ask {
     wait: Duration,
 }
 
+/// A 2xx to an INVITE whose ACK has not come: it is repeated until then (RFC 3261 §13.3.1.4).
+#[derive(Debug)]
+struct Unacked {
+    response: Message,
+    began: Instant,
+    repeat_at: Instant,
+    wait: Duration,
+}
+
 /// A phone's side of an established call.
 #[derive(Debug)]
 pub(crate) struct Talk {
@@ -66,6 +75,7 @@ pub(crate) struct Party {
     host: IpAddr,
     pub(crate) talk: Option<Talk>,
     ask: Option<Ask>,
+    unacked: Option<Unacked>,
     pub(crate) answers: Vec<Answer>,
 }
 
@@ -76,6 +86,7 @@ impl Party {
             host,
             talk: None,
             ask: None,
+            unacked: None,
             answers: Vec::new(),
         }
     }
@@ -118,6 +129,7 @@ impl Party {
             talk.voice.speak(talk.target);
             talk.voice.listen();
         }
+        self.accepts_again()?;
         let now = Instant::now();
         let Some(ask) = self.ask.as_mut() else {
             return Ok(());
@@ -132,6 +144,51 @@ impl Party {
             self.phone.send(&message)?;
         }
         Ok(())
+    }
+
+    /// Answers an INVITE with 200, until the ACK comes.
+    pub(crate) fn accepts(&mut self, invite: &Message, sdp: &str) -> Result<Message> {
+        let response = self.phone.respond(invite, 200, Some(sdp))?;
+        let now = Instant::now();
+        self.unacked = Some(Unacked {
+            response: response.clone(),
+            began: now,
+            repeat_at: now + T1,
+            wait: T1,
+        });
+        Ok(response)
+    }
+
+    fn accepts_again(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let Some(unacked) = self.unacked.as_mut().filter(|it| now >= it.repeat_at) else {
+            return Ok(());
+        };
+        if now.duration_since(unacked.began) >= GIVES_UP_AFTER {
+            self.unacked = None;
+            return Ok(());
+        }
+        unacked.wait = (unacked.wait * 2).min(T2);
+        unacked.repeat_at = now + unacked.wait;
+        let response = unacked.response.clone();
+        self.turn_to_sender(&response)?;
+        self.phone.send(&response)
+    }
+
+    fn is_acknowledged(&mut self, ack: &Message) -> Result<()> {
+        if let Some(unacked) = &self.unacked
+            && unacked.response.call_id() == ack.call_id()
+            && unacked.response.cseq()?.number == ack.cseq()?.number
+        {
+            self.unacked = None;
+        }
+        Ok(())
+    }
+
+    /// Has forgotten the call.
+    pub(crate) fn forget(&mut self) {
+        self.talk = None;
+        self.unacked = None;
     }
 
     /// Whether the phone waits for the answer to what it asked in its call.
@@ -192,7 +249,7 @@ impl Party {
             .as_ref()
             .is_some_and(|talk| call_id == Some(&talk.call_id) && talk.ended.is_none());
         match (message.method().cloned(), message.status()) {
-            (Some(Method::Ack), _) => Ok(()),
+            (Some(Method::Ack), _) => self.is_acknowledged(message),
             (Some(method), _) if own => self.is_asked(message, &method),
             // What it belonged to is over here.
             (Some(_), _) => self.reply(message, 481, None),
@@ -215,7 +272,7 @@ impl Party {
                 if let Some(node) = talk.dialog.target() {
                     self.phone.turn_to(node)?;
                 }
-                self.phone.respond(request, 200, Some(&sdp)).map(|_| ())
+                self.accepts(request, &sdp).map(|_| ())
             }
             Method::Bye => {
                 talk.ended = Some(Ended::WasHungUp);
@@ -227,11 +284,17 @@ impl Party {
 
     /// Answers where the request came from, which may be a node that the phone has never heard of.
     pub(crate) fn reply(&mut self, request: &Message, code: u16, sdp: Option<&str>) -> Result<()> {
-        let via = request.via()?;
+        self.turn_to_sender(request)?;
+        self.phone.respond(request, code, sdp).map(|_| ())
+    }
+
+    /// Turns to the node by which a request came, whose Via its response has too.
+    fn turn_to_sender(&mut self, message: &Message) -> Result<()> {
+        let via = message.via()?;
         if let Some(node) = via.host().socket(via.port_or_default()) {
             self.phone.turn_to(node)?;
         }
-        self.phone.respond(request, code, sdp).map(|_| ())
+        Ok(())
     }
 
     fn is_told(&mut self, response: &Message, code: u16) -> Result<()> {
